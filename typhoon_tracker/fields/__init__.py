@@ -1,0 +1,1 @@
+"""The field contract, derived fields and windows."""

@@ -1,0 +1,1 @@
+"""Geometry of the sphere, the grid and the land."""

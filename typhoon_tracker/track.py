@@ -1,0 +1,58 @@
+"""The track-table contract: a `pandas.DataFrame`, a row a fix.
+
+Columns: `track_id, time, lat, lon, msl, wind, vorticity, fix_error` (Pa, m s-1, s-1, km; NaN where unknown), and for
+forecasts `init_time, lead_time` (Timedelta) too. Longitudes are in [0, 360). Other columns ride along behind these.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from typhoon_tracker.errors import InputError
+from typhoon_tracker.geo.sphere import wrap
+
+COLUMNS = ("track_id", "time", "lat", "lon", "msl", "wind", "vorticity", "fix_error")
+FORECAST_COLUMNS = ("init_time", "lead_time")
+NUMERIC = ("lat", "lon", "msl", "wind", "vorticity", "fix_error")
+
+
+def create(**columns: object) -> pd.DataFrame:
+    """Build a track table from columns; those of the contract that are not given are NaN.
+
+    Raises InputError where `track_id`, `time`, `lat` or `lon` is missing or a value breaks the contract.
+    """
+    missing = [name for name in ("track_id", "time", "lat", "lon") if name not in columns]
+    if missing:
+        raise InputError(f"a track table needs the column {', '.join(missing)}.")
+    table = pd.DataFrame(columns)
+    for name in NUMERIC:
+        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
+    table["track_id"] = table["track_id"].astype(str)
+    table["time"] = pd.to_datetime(table["time"]).astype("datetime64[ns]")
+    for name, kind in zip(FORECAST_COLUMNS, ("datetime64[ns]", "timedelta64[ns]"), strict=True):
+        if name in table:
+            table[name] = table[name].astype(kind)
+    table["lon"] = wrap(table["lon"].to_numpy())
+    first = [*COLUMNS, *(name for name in FORECAST_COLUMNS if name in table)]
+    return validate(table[[*first, *(name for name in table if name not in first)]])
+
+
+def validate(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` unchanged if it keeps the contract; raise InputError naming the column or row that does not."""
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise InputError(
+            f"a track table needs the column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}."
+        )
+    if table["time"].isna().any():
+        raise InputError(f"row {int(np.argmax(table['time'].isna()))} of the track table has no time.")
+    bad = ~table["lat"].dropna().between(-90, 90)
+    if bad.any():
+        raise InputError(f"latitude {table['lat'].dropna()[bad].iloc[0]:g} is outside -90 to 90.")
+    keys = [name for name in ("track_id", "time", *FORECAST_COLUMNS) if name in table]
+    twice = table.duplicated(keys)
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise InputError(f"track {row['track_id']} has two fixes at {row['time']}.")
+    return table
