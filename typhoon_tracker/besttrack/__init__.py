@@ -1,0 +1,1 @@
+"""Best tracks: what really happened."""
