@@ -1,0 +1,1 @@
+"""Verification: track errors, baselines and their statistics."""

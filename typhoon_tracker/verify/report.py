@@ -1,0 +1,54 @@
+"""Summaries of errors as a table for the terminal and as plain data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from typhoon_tracker.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+STATISTICS = ("mean", "median", "p90")
+
+
+def table(summary: pd.DataFrame, *, title: str = "", caption: str = "") -> Table:
+    """Return a summary (from `statistics.summary`) as a table: method, n, lost, mean, median, p90 km.
+
+    A column `lead` leads where there is more than one. `caption` is the place for fields, weights and the agency.
+    """
+    from rich.table import Table
+
+    several = len(summary["lead_time"].unique()) > 1
+    drawn = Table(title=title or None, caption=caption or None)
+    if several:
+        drawn.add_column("lead", justify="right")
+    drawn.add_column("method")
+    for heading in ("n", "lost", "mean km", "median km", "p90 km"):
+        drawn.add_column(heading, justify="right")
+    for row in summary.to_dict("records"):
+        numbers = ["-" if np.isnan(row[name]) else f"{row[name]:.1f}" for name in STATISTICS]
+        lead = [f"{row['lead_time'] / pd.Timedelta(hours=1):g} h"] if several else []
+        drawn.add_row(*lead, str(row["method"]), str(row["n"]), str(row["lost"]), *numbers)
+    return drawn
+
+
+def as_json(summary: pd.DataFrame) -> dict[str, dict[str, float | int | None]]:
+    """Return a summary of one lead as {method: {n, mean, median, p90}}, km rounded to 0.1, None for NaN.
+
+    Raises InputError where the summary holds more than one lead.
+    """
+    leads = summary["lead_time"].unique()
+    if len(leads) > 1:
+        raise InputError(f"a summary of {len(leads)} leads came where 1 is written; pass the rows of one lead_time.")
+    plain: dict[str, dict[str, float | int | None]] = {}
+    for row in summary.to_dict("records"):
+        plain[str(row["method"])] = {"n": int(row["n"]), **{name: _rounded(row[name]) for name in STATISTICS}}
+    return plain
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 1)
