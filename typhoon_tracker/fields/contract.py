@@ -47,7 +47,7 @@ def create(
 ) -> xr.Dataset:
     """Build a contract Dataset from arrays (time, latitude, longitude) in SI units and validate it."""
     data = {name: (DIMS, np.asarray(a, np.float32)) for name, a in values.items()}
-    coords = {"time": times, "latitude": np.asarray(latitude), "longitude": np.asarray(longitude)}
+    coords = {"time": times.as_unit("ns"), "latitude": np.asarray(latitude), "longitude": np.asarray(longitude)}
     return validate(annotate(xr.Dataset(data, coords, {"source": source})), variables=tuple(values))
 
 
