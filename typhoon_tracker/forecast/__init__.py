@@ -1,0 +1,1 @@
+"""Forecasters: from fields up to an init time to fields after it."""

@@ -1,0 +1,104 @@
+"""Model folders: `weights.safetensors`, `config.json` (sizes, normalisation, training, checksum), `CARD.md`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from typhoon_tracker.errors import InputError
+from typhoon_tracker.forecast.model import Normalisation, TendencyModel
+from typhoon_tracker.nets.met2net import Met2NetConfig
+from typhoon_tracker.resources import shipped
+
+WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+DEFAULT_MODEL = "met2net-small"
+
+
+def save(model: TendencyModel, folder: Path, *, variables: Sequence[str], training: dict[str, Any]) -> None:
+    """Write a model folder; the weights first and the config that vouches for them last, both by renaming."""
+    from safetensors.torch import save as to_bytes
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = to_bytes({name: value.detach().cpu().contiguous() for name, value in model.net.state_dict().items()})
+    config = {
+        "network": asdict(model.net.config),
+        "variables": list(variables),
+        "step_hours": 1,
+        "normalisation": asdict(model.normalisation),
+        "training": training,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    for name, content in ((WEIGHTS, weights), (CONFIG, json.dumps(config, indent=1).encode() + b"\n")):
+        partial = folder / f".{name}.partial"
+        partial.write_bytes(content)
+        os.replace(partial, folder / name)
+
+
+def find(name: str) -> Path:
+    """Return the folder of a shipped model by name, or of any model by path."""
+    for folder in (Path(name), shipped("models", name)):
+        if (folder / CONFIG).is_file():
+            return folder
+    known = sorted(p.parent.name for p in shipped("models").glob(f"*/{CONFIG}"))
+    raise InputError(
+        f"no model {name!r}: it is neither a folder with a {CONFIG} nor one of those shipped: "
+        f"{', '.join([*known, 'persistence'])}."
+    )
+
+
+def load(folder: Path) -> tuple[TendencyModel, dict[str, Any]]:
+    """Return the model of a folder, in evaluation mode, and its config.
+
+    Raises InputError where the weights are truncated or changed, or do not fit the network that the config describes.
+    """
+    from safetensors.torch import load as from_bytes
+
+    config = read_config(folder)
+    try:
+        content = (folder / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise InputError(f"the weights {folder / WEIGHTS} cannot be read: {error.strerror}.") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != config["sha256"]:
+        raise InputError(
+            f"the weights {folder / WEIGHTS} are truncated or changed (sha256 {digest[:12]}..., expected "
+            f"{config['sha256'][:12]}...); get the file again."
+        )
+    model = TendencyModel(_network(config, folder), Normalisation(**config["normalisation"]))
+    state = from_bytes(content)
+    expected = model.net.state_dict()
+    for key, value in expected.items():
+        if key not in state or state[key].shape != value.shape:
+            got = f"has shape {tuple(state[key].shape)}" if key in state else "is missing"
+            raise InputError(
+                f"the weights of {folder} do not fit their config: {key} {got}, {tuple(value.shape)} is needed."
+            )
+    model.net.load_state_dict(state)
+    return model.eval(), config
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return a model folder's config; raise InputError where it cannot be read or lacks a part."""
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / CONFIG} cannot be read as a model's config: {error}.") from error
+    missing = [key for key in ("network", "variables", "step_hours", "normalisation", "sha256") if key not in config]
+    if missing:
+        raise InputError(f"{folder / CONFIG} lacks {', '.join(missing)}.")
+    return config
+
+
+def _network(config: dict[str, Any], folder: Path) -> Met2NetConfig:
+    known = {field.name for field in fields(Met2NetConfig)}
+    unknown = sorted(set(config["network"]) - known)
+    if unknown:
+        raise InputError(
+            f"{folder / CONFIG} has unknown network settings {', '.join(unknown)}; known: {', '.join(sorted(known))}."
+        )
+    return Met2NetConfig(**config["network"])
