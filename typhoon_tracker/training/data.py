@@ -1,0 +1,132 @@
+"""Training windows reconstructed on the fly from best tracks: they need no file and no network.
+
+A window is a crop around a storm: `frames_in` hourly frames up to an analysis time and `frames_out` after it. The crop
+is shifted at random, so that the storm may stand anywhere in the grid at the init time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from typhoon_tracker.geo.grid import PAPER_REGION
+from typhoon_tracker.geo.land import DOMAIN
+from typhoon_tracker.sources.reconstruction import (
+    SYNOPTIC_HOURS,
+    HourlyTracks,
+    land_fraction,
+    reconstruct,
+    storm_tensors,
+)
+from typhoon_tracker.sources.weather import draw_waves
+
+STEP = PAPER_REGION.step
+SETTLED_HOURS = 6  # a storm younger than this has hardly a past to learn from
+AROUND_REGION = 4.0  # degrees outside the region from which storms are still taken
+EDGE = 1.5  # degrees that the storm keeps from the crop's edge at the init time
+MAX_STORMS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One window: a storm and its init hour (hours since 1970)."""
+
+    storm: int
+    hour: int
+
+
+def find_cases(tracks: HourlyTracks, *, lead_hours: int) -> list[Case]:
+    """Return every storm and analysis time near the region whose storm lives through the window."""
+    found = []
+    for storm in range(len(tracks.sids)):
+        rows = slice(tracks.start[storm], tracks.stop[storm])
+        hour, state = tracks.hour[rows], tracks.state[rows]
+        fits = np.isin(hour % 24, SYNOPTIC_HOURS) & (hour - hour[0] >= SETTLED_HOURS) & (hour + lead_hours <= hour[-1])
+        fits &= PAPER_REGION.contains(state[:, 0], state[:, 1], margin=-AROUND_REGION)
+        found += [Case(storm, int(h)) for h in hour[fits]]
+    return found
+
+
+class StormWindows(IterableDataset[Tensor]):
+    """Batches (B, frames_in + frames_out, 4, size, size) in SI units, `batches` of them, reproducible from `seed`.
+
+    Batch k depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`).
+    """
+
+    def __init__(
+        self,
+        best: pd.DataFrame,
+        *,
+        batches: int,
+        batch_size: int,
+        size: int = 64,
+        frames_in: int = 12,
+        frames_out: int = 12,
+        seed: int = 0,
+        start: int = 0,
+    ) -> None:
+        self.tracks = HourlyTracks.build(best)
+        self.cases = find_cases(self.tracks, lead_hours=frames_out)
+        self.batches, self.batch_size, self.size = batches, batch_size, size
+        self.span = np.arange(1 - frames_in, frames_out + 1)
+        self.seed, self.start = seed, start
+        self._land = land_fraction(DOMAIN.latitude, DOMAIN.longitude)
+
+    def __len__(self) -> int:
+        return self.batches - self.start
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for k in range(self.start, self.batches):
+            yield self.batch(k)
+
+    def batch(self, k: int) -> Tensor:
+        """Return batch number k."""
+        random = np.random.default_rng((self.seed, k))
+        cases = [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)]
+        hours = np.array([c.hour + self.span for c in cases], dtype=float)
+        centres = np.array([self.tracks.at(c.storm, np.array([c.hour]))[0, :2] for c in cases])
+        reach = (self.size - 1) * STEP / 2 - EDGE
+        middle = centres + random.uniform(-reach, reach, centres.shape)
+        rows = self._corner(DOMAIN.north - middle[:, 0], self._land.shape[0])
+        columns = self._corner(middle[:, 1] - DOMAIN.west, self._land.shape[1])
+        crop = np.arange(self.size)
+        at_rows, at_columns = rows[:, None] + crop, columns[:, None] + crop
+        latitude = torch.as_tensor(DOMAIN.north - STEP * at_rows, dtype=torch.float32)
+        longitude = torch.as_tensor(DOMAIN.west + STEP * at_columns, dtype=torch.float32)
+        land = self._land[at_rows[:, :, None], at_columns[:, None, :]]
+        storms = storm_tensors(self.tracks, [self._members(c) for c in cases], hours)
+        waves = draw_waves(self.batch_size, torch.Generator().manual_seed(int(random.integers(2**62))))
+        when = torch.as_tensor(hours)
+        return reconstruct(storms, when, latitude, longitude, land, waves, when[:, 0])
+
+    def _corner(self, offset_degrees: np.ndarray, limit: int) -> np.ndarray:
+        corner = np.round(offset_degrees / STEP - self.size / 2).astype(int)
+        return np.clip(corner, 0, limit - self.size)
+
+    def _members(self, case: Case) -> np.ndarray:
+        """The storm itself first, then the nearest others alive in the window."""
+        others = self.tracks.around(case.hour + int(self.span[0]), case.hour + int(self.span[-1]))
+        others = others[others != case.storm]
+        here = self.tracks.at(case.storm, np.array([case.hour]))[0]
+        away = [np.hypot(*(self.tracks.at(int(i), np.array([case.hour]))[0, :2] - here[:2])) for i in others]
+        return np.concatenate([[case.storm], others[np.argsort(away)][: MAX_STORMS - 1]]).astype(int)
+
+
+def statistics(windows: StormWindows, *, batches: int) -> dict[str, list]:
+    """Return mean and standard deviation per variable, and the standard deviation of the change since the last input
+    frame per lead and variable, from the first `batches` training batches."""
+    total = square = change = torch.zeros((), dtype=torch.float64)
+    past = int((windows.span <= 0).sum())
+    for k in range(batches):
+        x = windows.batch(k).double()
+        total = total + x.mean((0, 1, 3, 4)) / batches
+        square = square + (x**2).mean((0, 1, 3, 4)) / batches
+        change = change + ((x[:, past:] - x[:, past - 1 : past]) ** 2).mean((0, 3, 4)) / batches
+    std = (square - total**2).sqrt()
+    return {"mean": total.tolist(), "std": std.tolist(), "tendency_std": change.sqrt().tolist()}
