@@ -30,9 +30,10 @@ def create(**columns: object) -> pd.DataFrame:
         table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
     table["track_id"] = table["track_id"].astype(str)
     table["time"] = pd.to_datetime(table["time"]).astype("datetime64[ns]")
-    for name, kind in zip(FORECAST_COLUMNS, ("datetime64[ns]", "timedelta64[ns]"), strict=True):
-        if name in table:
-            table[name] = table[name].astype(kind)
+    if "init_time" in table:
+        table["init_time"] = table["init_time"].astype("datetime64[ns]")
+    if "lead_time" in table:
+        table["lead_time"] = table["lead_time"].astype("timedelta64[ns]")
     table["lon"] = wrap(table["lon"].to_numpy())
     first = [*COLUMNS, *(name for name in FORECAST_COLUMNS if name in table)]
     return validate(table[[*first, *(name for name in table if name not in first)]])

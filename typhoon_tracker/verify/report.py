@@ -36,6 +36,20 @@ def table(summary: pd.DataFrame, *, title: str = "", caption: str = "") -> Table
     return drawn
 
 
+def assessment(summary: pd.DataFrame, *, title: str) -> Table:
+    """Return the tracker's score on real storms (from `tracker.assess.summary`) as a table, a row a class of wind."""
+    from rich.table import Table
+
+    drawn = Table(title=title, caption="distance of the tracker's fix to the best-track centre")
+    drawn.add_column("class")
+    for heading in ("frames", "found %", "mean km", "median km", "p90 km"):
+        drawn.add_column(heading, justify="right")
+    for name, row in summary.iterrows():
+        distances = (f"{row[key]:.1f}" for key in STATISTICS)
+        drawn.add_row(str(name), f"{row['frames']:.0f}", f"{100 * row['found']:.1f}", *distances)
+    return drawn
+
+
 def as_json(summary: pd.DataFrame) -> dict[str, dict[str, float | int | None]]:
     """Return a summary of one lead as {method: {n, mean, median, p90}}, km rounded to 0.1, None for NaN.
 

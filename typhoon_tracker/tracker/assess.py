@@ -1,0 +1,117 @@
+"""Score the tracker on real storms: ERA5 patches that move with the storm, against the CMA best track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from typhoon_tracker import track
+from typhoon_tracker.errors import InputError
+from typhoon_tracker.geo.sphere import distance
+from typhoon_tracker.tracker.follow import Follower
+from typhoon_tracker.tracker.settings import Settings, check_mass
+from typhoon_tracker.tracker.window import Frame
+
+FOUND_WITHIN = 500.0  # km from the best track; a fix further away is another system, and the frame counts as not found
+
+TRUTH = ("bt_lat", "bt_lon", "bt_wind")
+
+# Classes of the CMA by 2-minute wind, m s-1: class, lowest wind.
+CLASSES = {"TD": 0.0, "TS": 17.2, "STS": 24.5, "TY": 32.7, "STY": 41.5}
+
+
+class Patch(Protocol):
+    """A frame around a storm on its own grid, with the best-track fix of its time (SI)."""
+
+    @property
+    def storm(self) -> str: ...
+    @property
+    def time(self) -> pd.Timestamp: ...
+    @property
+    def latitude(self) -> NDArray: ...
+    @property
+    def longitude(self) -> NDArray: ...
+    @property
+    def u10(self) -> NDArray: ...
+    @property
+    def v10(self) -> NDArray: ...
+    @property
+    def z500(self) -> NDArray: ...
+    @property
+    def bt_lat(self) -> float: ...
+    @property
+    def bt_lon(self) -> float: ...
+    @property
+    def bt_wind(self) -> float: ...
+
+
+def assess_patches(
+    storms: Iterable[Iterable[Patch]], *, mass: str = "z500", settings: Settings | None = None
+) -> pd.DataFrame:
+    """Follow every storm (its patches in time order) and return a row a frame: its fix and how far that is off.
+
+    Until a storm is first found it is sought from the best track's position of the frame, as a centre numbers a storm
+    it sees; frames before that count as not found. From then on the tracker's own fixes are its only first guess, and
+    the window, though it moves with the storm, tells it nothing. Rows are in the track contract (lat and lon NaN where
+    there is no fix) plus `bt_lat, bt_lon, bt_wind, class, distance` (km), `found` (a fix within 500 km of the best
+    track; one further away is another system) and `seeded` (the frame of the first fix, which saw the truth).
+    Raises InputError where `mass` is "msl", which the patches lack.
+    """
+    if check_mass(mass) == "msl":
+        raise InputError('the storm patches hold no msl; assess with mass="z500" or mass="vorticity".')
+    rows: list[dict[str, object]] = []
+    for storm in storms:
+        acquired = False
+        for patch in storm:
+            unseen = not acquired
+            if unseen:
+                seed = track.create(track_id=[patch.storm], time=[patch.time], lat=[patch.bt_lat], lon=[patch.bt_lon])
+                follower = Follower(seed, settings=settings, mass=mass)
+            height = patch.z500 if mass == "z500" else None
+            frame = Frame(pd.Timestamp(patch.time), patch.latitude, patch.longitude, height, patch.u10, patch.v10)
+            fix = follower.step(frame)
+            acquired = acquired or fix is not None
+            row = {"track_id": patch.storm, "time": patch.time, "seeded": unseen and acquired}
+            row |= asdict(fix) if fix is not None else dict.fromkeys(track.NUMERIC, np.nan)
+            rows.append(row | {name: getattr(patch, name) for name in TRUTH})
+    if not rows:
+        raise InputError("there is no storm patch to assess.")
+    table = track.create(**{name: [row[name] for row in rows] for name in rows[0]})
+    table["class"] = [name_class(wind) for wind in table["bt_wind"]]
+    table["distance"] = distance(table["lat"], table["lon"], table["bt_lat"], table["bt_lon"])
+    table["found"] = table["distance"] <= FOUND_WITHIN
+    return table
+
+
+def name_class(wind: float) -> str:
+    """Return the CMA class of a 2-minute wind in m s-1."""
+    return [name for name, lowest in CLASSES.items() if wind >= lowest][-1]
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return, by class of best-track wind, the frames, the share found, and the distance of those to the best track.
+
+    Columns: frames, found (0-1), wrong (0-1, a fix beyond 500 km), mean, median, p90 (km). The frame of each storm's
+    first fix is left out: it saw the best track. Rows: the classes, "TY+" (32.7 m s-1 and more) and "all".
+    """
+    scored = table[~table["seeded"]]
+    groups = {name: scored[scored["class"] == name] for name in CLASSES}
+    groups["TY+"] = scored[scored["class"].isin(["TY", "STY"])]
+    groups["all"] = scored
+    rows = {}
+    for name, group in groups.items():
+        away = group.loc[group["found"], "distance"]
+        rows[name] = {
+            "frames": len(group),
+            "found": group["found"].mean(),
+            "wrong": (group["distance"] > FOUND_WITHIN).mean(),
+            "mean": away.mean(),
+            "median": away.median(),
+            "p90": away.quantile(0.9),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
