@@ -1,0 +1,108 @@
+"""The verbs of `typhoon-tracker`; each parses, calls one function and prints."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from typhoon_tracker.console import call, counted, hours, progress
+from typhoon_tracker.run import run
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=__doc__)
+app.command()(run)
+
+
+class Fetchable(StrEnum):
+    """What can be fetched."""
+
+    BEST_TRACKS = "best-tracks"
+
+
+@app.command()
+def fetch(what: Annotated[Fetchable, typer.Argument(help="what to download into the cache")]) -> None:
+    """Download data once; from then on it is preferred to what ships with the project."""
+    from typhoon_tracker.besttrack import download
+
+    if what is Fetchable.BEST_TRACKS:
+        print(f"IBTrACS v04r01, western North Pacific: {download.fetch()}")
+
+
+@app.command()
+def reconstruct(
+    storm: Annotated[str, typer.Option(help="name or IBTrACS serial id")],
+    out: Annotated[Path, typer.Option(help="netCDF file to write")],
+    season: Annotated[int | None, typer.Option(help="season; by default the latest of that name")] = None,
+    agency: Annotated[str, typer.Option(help="best tracks: wmo (JMA) or jtwc")] = "wmo",
+) -> None:
+    """Write a storm's reconstructed hourly fields as netCDF, laid out as by the Climate Data Store."""
+    from typhoon_tracker import hindcast
+    from typhoon_tracker.besttrack import ibtracs
+    from typhoon_tracker.besttrack.storms import find
+    from typhoon_tracker.sources.netcdf import write_cds
+
+    best = ibtracs.load(agency)
+    chosen = find(storm, season=season, agency=agency, best=best)
+    with progress() as show:
+        fields = hindcast.storm_fields(chosen, best, progress=show)
+    write_cds(fields, out)
+    print(f"{out}: {fields.sizes['time']} hourly frames of {chosen}; {fields.attrs['source']}")
+
+
+@app.command()
+def verify(
+    season: Annotated[int, typer.Option(help="season to hindcast; 2023 was never seen in training")],
+    lead: Annotated[list[str], typer.Option(help="lead time such as 6h; may be given several times")],
+    agency: Annotated[str, typer.Option(help="best tracks: wmo (JMA) or jtwc")] = "wmo",
+    model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = "met2net-small",
+    json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False,
+) -> None:
+    """Hindcast all storms of a season and compare the model with every baseline on the same cases."""
+    from rich.console import Console
+
+    from typhoon_tracker import season as whole
+    from typhoon_tracker.besttrack import ibtracs
+    from typhoon_tracker.forecast.catalogue import forecaster
+    from typhoon_tracker.verify.report import table
+    from typhoon_tracker.verify.statistics import summary
+
+    best = ibtracs.load(agency)
+    with progress() as show:
+        errors = whole.verify(season, best, forecaster(model), [hours(one) for one in lead], progress=show)
+    if json:
+        print(dumps(whole.as_json(errors), indent=1))
+        return
+    storms = errors["track_id"].nunique()
+    title = f"Season {season}: {storms} storms in the region at tropical-storm strength"
+    console = Console()
+    console.print(table(summary(errors), title=title))
+    console.print(f"fields  reconstruction\nmodel   {model}\ntruth   {best.source}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def assess(
+    patches: Annotated[Path, typer.Argument(help="netCDF of real ERA5 storm patches")],
+    mass: Annotated[str, typer.Option(help="field whose minimum is the storm: z500 or vorticity")] = "z500",
+) -> None:
+    """Run the tracker over real ERA5 storm patches and compare its fixes with the best track in them."""
+    from rich.console import Console
+
+    from typhoon_tracker.sources.patches import open_patches
+    from typhoon_tracker.tracker.assess import assess_patches, summary
+    from typhoon_tracker.verify.report import assessment
+
+    storms = open_patches(patches)
+    with progress() as show:
+        result = assess_patches(counted(storms, show, "storms"), mass=mass)
+    Console().print(assessment(summary(result), title=f"{len(storms)} storms of {patches.name}, mass field {mass}"))
+
+
+def main() -> None:
+    call(app)
+
+
+if __name__ == "__main__":
+    main()

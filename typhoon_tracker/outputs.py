@@ -1,0 +1,153 @@
+"""What a run leaves behind: tables, decks, the map and the summary, in one folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from typhoon_tracker.errors import InputError
+from typhoon_tracker.geo.grid import PAPER_REGION
+from typhoon_tracker.hindcast import Hindcast
+from typhoon_tracker.verify.report import as_json, table
+from typhoon_tracker.verify.statistics import summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TECHNIQUE = "M2NT"
+WIDEST = 200  # letters of a line under the map
+SHOWN = ("model", "persistence", "cliper", "analysis")  # methods of the summary, in this order
+
+
+def summarise(hindcast: Hindcast, *, lead_hours: int) -> dict[str, Any]:
+    """Return the summary of a run as plain data: who, what, how many, and the errors in km by method."""
+    storm = hindcast.analysis.storm
+    lead = pd.Timedelta(hours=lead_hours)
+    expected = hindcast.expected[hindcast.expected["lead_time"] == lead]
+    errors = hindcast.errors[hindcast.errors["lead_time"] == lead]
+    model = errors[errors["method"] == "model"]
+    reasons = expected.loc[~expected["scored"], "reason"].value_counts()
+    to_analysis = model["analysis_km"].dropna()
+    return {
+        "storm": storm.name or storm.sid,
+        "season": storm.season,
+        "sid": storm.sid,
+        "agency": storm.agency,
+        "best_track": storm.source,
+        "fields": hindcast.analysis.fields.attrs["source"],
+        "model": hindcast.model,
+        "region": str(PAPER_REGION),
+        "lead_hours": lead_hours,
+        "n_forecasts": len(expected),
+        "n_scored": int(expected["scored"].sum()),
+        "n_lost": int(model["error_km"].isna().sum()),
+        "n_interpolated_truth": int(model["interpolated"].sum()),
+        "not_scored": {str(reason): int(n) for reason, n in reasons.items()},
+        "error_km": as_json(summary(errors[errors["method"].isin(SHOWN)])) if len(model) else {},
+        "model_to_analysis_km": round(float(to_analysis.mean()), 1) if len(to_analysis) else None,
+        "seconds": {stage: round(seconds, 2) for stage, seconds in hindcast.seconds.items()},
+    }
+
+
+def write(
+    hindcast: Hindcast,
+    facts: dict[str, Any],
+    folder: Path,
+    *,
+    lead_hours: int,
+    atcf_number: int,
+    title: str,
+    whole: bool,
+    began: float,
+) -> None:
+    """Write every output of a run into `folder`; `whole` tracks keep every lead. Completes `facts` with the total time.
+
+    Raises InputError where the folder cannot be written.
+    """
+    from typhoon_tracker.besttrack.atcf import write_adeck
+    from typhoon_tracker.plot.track_map import draw, save
+    from typhoon_tracker.track_files import write_csv, write_geojson
+
+    lead = pd.Timedelta(hours=lead_hours)
+    forecasts = hindcast.fixes if whole else hindcast.lead_track(lead_hours)
+    errors = hindcast.errors if whole else hindcast.errors[hindcast.errors["lead_time"] == lead]
+    with _fresh(folder) as partial:
+        write_csv(forecasts, partial / "track.csv")
+        write_geojson(forecasts.dropna(subset=["lat"]), partial / "track.geojson")
+        write_adeck(hindcast.fixes, partial / "adeck.dat", basin="WP", number=atcf_number, technique=TECHNIQUE)
+        hours = errors["lead_time"].dt.total_seconds() / 3600
+        written = errors.assign(lead_hours=hours).drop(columns="lead_time")
+        written.to_csv(partial / "errors.csv", index=False, float_format="%.4f")
+        figure = draw(
+            hindcast.analysis.storm.track,
+            forecasts,
+            errors[errors["method"].isin(SHOWN)],
+            title=title,
+            subtitle=provenance(facts),
+            region=PAPER_REGION,
+            lead_hours=None if whole else lead_hours,
+        )
+        save(figure, partial / "map")
+        facts["seconds"]["total"] = round(time.perf_counter() - began, 2)
+        (partial / "summary.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def show(console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Path) -> None:
+    """Print the table of errors, how many forecasts stand behind it, where they come from, and where the files are."""
+    title = f"Track errors of {hindcast.analysis.storm}"
+    console.print(table(summary(hindcast.errors), title=title))
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    counts = [f"{facts['n_forecasts']} forecasts", f"{facts['n_scored']} scored at {facts['lead_hours']} h"]
+    counts += [f"{n} not ({reason})" for reason, n in facts["not_scored"].items()]
+    say(", ".join(counts) + f"; the model lost the storm in {facts['n_lost']}.")
+    if facts["n_interpolated_truth"]:
+        say(f"The truth is interpolated between six-hourly fixes in {facts['n_interpolated_truth']} cases.")
+    if facts["model_to_analysis_km"] is not None:
+        say(f"From the model's fix to the tracker's own analysed fix: {facts['model_to_analysis_km']} km mean.")
+    for key, name in (("fields", "fields"), ("model", "model"), ("truth", "best_track")):
+        say(f"{key:<8}{facts[name]}")
+    say(f"files   {folder}/: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+
+
+def provenance(facts: dict[str, Any]) -> str:
+    """Say in two lines where the numbers come from."""
+    counts = f"{facts['n_forecasts']} forecasts, {facts['n_scored']} scored, {facts['n_lost']} lost"
+    lines = (f"fields: {facts['fields']}; model: {facts['model']}; {counts}", f"truth: {facts['best_track']}")
+    return "\n".join(textwrap.shorten(line, WIDEST, placeholder=" ...") for line in lines)
+
+
+@contextmanager
+def _fresh(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill that takes the place of `folder` only when everything is in it."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"the output folder {folder} cannot be written: {error.strerror}. Choose another with --out."
+        ) from error
+    try:
+        yield partial
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            os.replace(folder, old)
+            os.replace(partial, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(partial, folder)
+    except OSError as error:
+        raise InputError(f"the outputs could not be written to {folder}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

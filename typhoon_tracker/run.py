@@ -1,0 +1,95 @@
+"""The main job: forecast one storm, score the forecasts, draw the map.
+
+python -m typhoon_tracker.run --storm MAWAR --lead 3h
+"""
+
+from __future__ import annotations
+
+import time
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from typhoon_tracker.console import call, hours, progress, times
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+OUTPUT = Path("tracks/forecast")
+
+
+@app.command()
+def run(
+    storm: Annotated[str, typer.Option(help="name or IBTrACS serial id of the storm, any case")],
+    lead: Annotated[str, typer.Option(help="lead time in hours, such as 3h")] = "3h",
+    season: Annotated[
+        int | None, typer.Option(help="season of the storm; the latest with that name if not given")
+    ] = None,
+    agency: Annotated[str, typer.Option(help="whose best track is the truth: wmo (JMA) or jtwc")] = "wmo",
+    fields: Annotated[
+        str, typer.Option(help="'reconstruction', or a path to hourly netCDF, GRIB or Zarr")
+    ] = "reconstruction",
+    model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = "met2net-small",
+    init: Annotated[
+        str | None, typer.Option(help="forecast from this time alone (such as 2023-05-27T00), every lead")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help=f"folder of the outputs; {OUTPUT}/STORM-SEASON/... if not given")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the summary as JSON and nothing else")] = False,
+) -> None:
+    """Forecast a storm from every allowed init time at one lead (or from one init time at every lead) and score it."""
+    began = time.perf_counter()
+    lead_hours = hours(lead)
+    from typhoon_tracker import hindcast, outputs
+    from typhoon_tracker.besttrack import ibtracs
+    from typhoon_tracker.besttrack.storms import find, season_storms
+    from typhoon_tracker.forecast.base import check_leads
+    from typhoon_tracker.forecast.catalogue import forecaster as named
+
+    best = ibtracs.load(agency)
+    chosen = find(storm, season=season, agency=agency, best=best)
+    forecaster = named(model)
+    check_leads(forecaster, [lead_hours])
+    start = None if init is None else times(init)
+    with progress() as show:
+        analysed = hindcast.analyse(
+            chosen, best, source=fields, frames_in=forecaster.frames_in, horizon=forecaster.horizon_hours, progress=show
+        )
+        leads = [lead_hours] if start is None else list(range(1, forecaster.horizon_hours + 1))
+        result = hindcast.run(analysed, best, forecaster, leads, init_times=start, progress=show)
+    facts = outputs.summarise(result, lead_hours=lead_hours)
+    label = f"{chosen.name or chosen.sid}-{chosen.season}"
+    if start is None:
+        kind, aim = f"lead-{lead_hours:02d}h", f"forecasts {lead_hours} h ahead"
+    else:
+        kind, aim = f"init-{start[0]:%Y%m%d%H}", f"forecast from {start[0]:%Y-%m-%d %H}Z"
+    order = [one.sid for one in season_storms(chosen.season, agency, best=best)].index(chosen.sid)
+    folder = out or OUTPUT / label / kind
+    outputs.write(
+        result,
+        facts,
+        folder,
+        lead_hours=lead_hours,
+        atcf_number=min(order + 1, 99),
+        title=f"{label.replace('-', ' ')}: {aim}",
+        whole=start is not None,
+        began=began,
+    )
+    if json:
+        print(dumps(facts, indent=1))
+        return
+    from rich.console import Console
+
+    console = Console()
+    if chosen.note:
+        console.print(chosen.note)
+    outputs.show(console, result, facts, folder)
+
+
+def main() -> None:
+    call(app)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""A whole season hindcast and scored: every storm in the region, every method on the same cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from typhoon_tracker import hindcast
+from typhoon_tracker.besttrack.agencies import BestTracks
+from typhoon_tracker.besttrack.storms import season_storms
+from typhoon_tracker.errors import InputError
+from typhoon_tracker.forecast.base import Forecaster, check_leads
+from typhoon_tracker.verify.statistics import compare, summary
+
+
+def verify(
+    season: int, best: BestTracks, forecaster: Forecaster, lead_hours: Sequence[int], *, progress: hindcast.Progress
+) -> pd.DataFrame:
+    """Return the errors (from `verify.errors.score`) of all storms of a season that reach the region as a storm.
+
+    Raises InputError where the season has none.
+    """
+    check_leads(forecaster, lead_hours)
+    storms = season_storms(season, best.agency, best=best)
+    parts = []
+    for done, storm in enumerate(storms, start=1):
+        if len(hindcast.times_inside(storm)):
+            analysed = hindcast.analyse(storm, best, frames_in=forecaster.frames_in, horizon=forecaster.horizon_hours)
+            if len(analysed.init_times):
+                parts.append(hindcast.run(analysed, best, forecaster, lead_hours).errors)
+        progress(f"storms of {season}", done, len(storms))
+    errors = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if errors.empty:
+        raise InputError(f"no storm of {season} was in the region at tropical-storm strength; choose another season.")
+    return errors
+
+
+def as_json(errors: pd.DataFrame) -> dict[str, Any]:
+    """Return per lead and method n, mean and 95 % interval (km), and the model's p-values against the baselines."""
+    result: dict[str, Any] = {}
+    for row in summary(errors).to_dict("records"):
+        entry = result.setdefault(_label(row["lead_time"]), {})
+        entry[row["method"]] = {
+            "n": row["n"],
+            "lost": row["lost"],
+            "mean": round(row["mean"], 1),
+            "ci": [round(row["low"], 1), round(row["high"], 1)],
+        }
+    for reference in ("persistence", "cliper", "stationary"):
+        against = compare(errors, reference=reference)
+        for row in against[against["method"] == "model"].to_dict("records"):
+            result[_label(row["lead_time"])][f"p_vs_{reference}"] = round(row["p_value"], 4)
+    return result
+
+
+def _label(lead: pd.Timedelta) -> str:
+    return f"{lead / pd.Timedelta(hours=1):g}h"
