@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.nets.golden import load_golden, part
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.forecast.released import import_released
 from typhoon_tracker.nets.blocks import DilatedDepthwise
 from typhoon_tracker.nets.met2net import Met2Net, Met2NetConfig
 
-GOLDEN = Path(__file__).resolve().parents[2] / "../shared/golden/met2net_released_small.npz"
 SMALL = Met2NetConfig(
     frames_in=3, frames_out=3, variables=2, spatial_channels=4, temporal_channels=16, layers=2, heads=4
 )
@@ -23,13 +21,11 @@ SMALL = Met2NetConfig(
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, np.ndarray]:
-    if not GOLDEN.is_file():
-        pytest.skip(f"no golden vectors: {GOLDEN.name} is absent")
-    return dict(np.load(GOLDEN))
+    return load_golden()
 
 
 def released_weights(golden: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-    return {k.removeprefix("state/"): torch.from_numpy(v) for k, v in golden.items() if k.startswith("state/")}
+    return part(golden, "state/")
 
 
 def test_the_papers_setting_has_the_papers_size() -> None:

@@ -85,10 +85,11 @@ class Met2Net(nn.Module):
         self.translator = Translator(config)
         self.decoders = nn.ModuleList(Decoder(config) for _ in range(config.variables))
 
-    def encode(self, x: Tensor) -> Tensor:
-        """Return latents (B, N, T*S, h, w) of frames (B, T, N, H, W); channel index t*S + c."""
+    def encode(self, x: Tensor, encoders: nn.ModuleList | None = None) -> Tensor:
+        """Return latents (B, N, T*S, h, w) of frames (B, T, N, H, W), channel t*S + c; by given encoders if any."""
         b = x.shape[0]
-        latents = [encoder(x[:, :, i].flatten(0, 1)[:, None]) for i, encoder in enumerate(self.encoders)]
+        chosen = self.encoders if encoders is None else encoders
+        latents = [encoder(x[:, :, i].flatten(0, 1)[:, None]) for i, encoder in enumerate(chosen)]
         return torch.stack([z.reshape(b, -1, *z.shape[2:]) for z in latents], dim=1)
 
     def decode(self, z: Tensor, frames: Sequence[int] | None = None) -> Tensor:
