@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,13 +28,16 @@ def call(app: typer.Typer) -> None:
         _say(f"error: {error}")
         sys.exit(USAGE_ERROR)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            _say("interrupted; nothing was half-written")
-        raise
+        if stop.code != INTERRUPTED:
+            raise
+        _say("interrupted; nothing was half-written")
+        sys.stdout.flush()
+        # CPython gives no exit code but ends by the signal where this had struck within an `exec`, as of dataclasses.
+        os._exit(INTERRUPTED)
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def hours(lead: str) -> int:
@@ -43,7 +47,7 @@ def hours(lead: str) -> int:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not value >= 1 or value != int(value):
+    if not value >= 1 or not value.is_integer():
         raise InputError(f"lead {lead!r} is not a positive multiple of the hourly step; give one such as 3h.")
     return int(value)
 
@@ -52,10 +56,13 @@ def times(text: str) -> pd.DatetimeIndex:
     """Return the one time that `text` names, in UTC; InputError where it is none."""
     import pandas as pd
 
-    time = pd.to_datetime(text, errors="coerce")
-    if not isinstance(time, pd.Timestamp):
-        raise InputError(f"{text!r} is not a time; give one such as 2023-05-27T00.")
-    return pd.DatetimeIndex([time.tz_convert(None) if time.tz else time]).as_unit("ns")
+    try:
+        time = pd.to_datetime([text], utc=True).tz_localize(None).as_unit("ns")
+    except ValueError:
+        time = pd.DatetimeIndex([])
+    if not len(time.dropna()):
+        raise InputError(f"init {text!r} is not a time; give one such as 2023-05-27T00.")
+    return time
 
 
 @contextmanager
@@ -65,7 +72,8 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description:>22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, object] = {}
 
         def show(stage: str, done: int, total: int) -> None:

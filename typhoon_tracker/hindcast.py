@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from typhoon_tracker import track
-from typhoon_tracker.besttrack.agencies import BestTracks
+from typhoon_tracker.besttrack.agencies import BestTracks, agency_named
 from typhoon_tracker.besttrack.motion import interpolate
 from typhoon_tracker.besttrack.storms import Storm
 from typhoon_tracker.errors import InputError
@@ -82,13 +82,14 @@ def analyse(
     fields = storm_fields(storm, best, source=source, frames_in=frames_in, horizon=horizon, progress=progress)
     opened = time.perf_counter()
     settings = Settings()
-    reach = interpolate(storm.track, pd.DatetimeIndex(fields["time"].values))
-    reach = reach[PAPER_REGION.contains(reach["lat"], reach["lon"], margin=settings.edge_margin)]
+    advisories = _advisories(storm)
+    times, margin = fields.indexes["time"], settings.edge_margin
+    seen = PAPER_REGION.contains(advisories["lat"], advisories["lon"], margin=margin)
+    first_seen = advisories[seen & advisories["time"].between(times[0], times[-1])].iloc[:1]
     fixes = track.create(track_id=[], time=[], lat=[], lon=[])
-    if len(reach):
-        seed = reach.iloc[:1]
-        advisories = storm.track[["time", "lat", "lon"]]
-        fixes = follow(fields.sel(time=slice(seed["time"].iloc[0], None)), seed, settings=settings, reseed=advisories)
+    if len(first_seen):
+        frames = fields.sel(time=slice(first_seen["time"].iloc[0], None))
+        fixes = follow(frames, first_seen, settings=settings, reseed=advisories)
     allowed = allowed_init_times(fields).intersection(times_inside(storm))
     first = fields.indexes["time"][0] + pd.Timedelta(hours=frames_in - 1)
     seconds = {"fields": opened - began, "track": time.perf_counter() - opened}
@@ -107,13 +108,15 @@ def run(
     """Forecast from every allowed init time (or those given), track the storm, and score the leads asked for.
 
     Every hour up to the longest lead is forecast, because the storm is followed from frame to frame.
+    Raises InputError where no forecast can start, or one of `init_times` is not allowed.
     """
     inits = analysed.init_times if init_times is None else init_times
-    if not len(inits):
+    if not len(analysed.init_times):
         raise InputError(
             f"no forecast of {analysed.storm} can start: its fields from {_span(analysed.fields)} hold no allowed init "
             f"time with {forecaster.frames_in} hourly frames before it while the storm is in the region {PAPER_REGION}."
         )
+    _check_allowed(analysed, inits)
     began = time.perf_counter()
     spent_tracking = 0.0
     rows = []
@@ -125,7 +128,8 @@ def run(
         rows.append(fixes.assign(init_time=init, lead_time=fixes["time"] - init))
         spent_tracking += time.perf_counter() - start
         progress("forecast", done, len(inits))
-    fixes = pd.concat(rows, ignore_index=True)
+    table = pd.concat(rows, ignore_index=True)
+    fixes = track.create(**{str(name): table[name] for name in table})  # no storm found at all keeps the types
     made = time.perf_counter()
     parts = [_score(analysed, best, fixes, inits, lead) for lead in lead_hours]
     seconds = {
@@ -139,10 +143,23 @@ def run(
     return Hindcast(analysed, forecaster.name, fixes, expected, errors, seconds)
 
 
+def _check_allowed(analysed: Analysis, inits: pd.DatetimeIndex) -> None:
+    allowed = analysed.init_times
+    refused = inits.difference(allowed)
+    if len(refused):
+        at = ", ".join(f"{hour:02d}" for hour in sorted(set(allowed.hour)))
+        near = allowed[min(int(allowed.searchsorted(refused[0])), len(allowed) - 1)]
+        raise InputError(
+            f"a forecast of {analysed.storm} cannot start at {refused[0]:%Y-%m-%d %H:%M}Z; its fields allow the "
+            f"{len(allowed)} init times at {at}Z from {allowed[0]:%Y-%m-%d %H}Z to {allowed[-1]:%Y-%m-%d %H}Z, "
+            f"such as {near:%Y-%m-%dT%H}."
+        )
+
+
 def _score(
     analysed: Analysis, best: BestTracks, fixes: pd.DataFrame, inits: pd.DatetimeIndex, lead_hours: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    lead = pd.Timedelta(hours=lead_hours)
+    lead = pd.Timedelta(hours=lead_hours).as_unit("ns")  # the unit of track tables, which pandas joins by
     truth = analysed.storm.track
     expected = cases(truth, PAPER_REGION, inits, lead)
     scored = expected.loc[expected["scored"], ["init_time", "lead_time"]]
@@ -177,8 +194,13 @@ def _past(analysed: Analysis, init: pd.Timestamp) -> pd.DataFrame:
     recent = fixes[(fixes["time"] <= init) & (fixes["time"] > init - pd.Timedelta(hours=PAST_HOURS))]
     if len(recent) and init - recent["time"].iloc[-1] <= pd.Timedelta(hours=ADVISORY_HOURS):
         return recent
-    known = analysed.storm.track
+    known = _advisories(analysed.storm)
     return known[known["time"] <= init].iloc[-1:]
+
+
+def _advisories(storm: Storm) -> pd.DataFrame:
+    """The fixes the agency reported itself: what IBTrACS interpolated between them leans on the next one."""
+    return storm.track[storm.track["original"]]
 
 
 def times_inside(storm: Storm) -> pd.DatetimeIndex:
@@ -219,7 +241,8 @@ def storm_fields(
     others = best.table[best.table["track_id"].isin(alive)]
     times = pd.date_range(first, last, freq="h")
     counter = _Counter(progress, "fields", len(times))
-    return Reconstruction(others, seed=storm.sid).open(times, PAPER_REGION, progress=counter)
+    minutes = agency_named(best.agency).minutes
+    return Reconstruction(others, seed=storm.sid, wind_minutes=minutes).open(times, PAPER_REGION, progress=counter)
 
 
 @dataclass

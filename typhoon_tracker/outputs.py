@@ -1,14 +1,16 @@
-"""What a run leaves behind: tables, decks, the map and the summary, in one folder that appears whole or not at all."""
+"""What a run leaves behind: tables, decks, the map and the summary, in one folder, all or none of them."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import signal
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 TECHNIQUE = "M2NT"
 WIDEST = 200  # letters of a line under the map
+FILES = ("adeck.dat", "errors.csv", "map.png", "map.svg", "summary.json", "track.csv", "track.geojson")
 SHOWN = ("model", "persistence", "cliper", "analysis")  # methods of the summary, in this order
 
 
@@ -71,7 +74,7 @@ def write(
 ) -> None:
     """Write every output of a run into `folder`; `whole` tracks keep every lead. Completes `facts` with the total time.
 
-    Raises InputError where the folder cannot be written.
+    The files of an earlier run are replaced, other files stay. Raises InputError where the folder cannot be written.
     """
     from typhoon_tracker.besttrack.atcf import write_adeck
     from typhoon_tracker.plot.track_map import draw, save
@@ -80,7 +83,7 @@ def write(
     lead = pd.Timedelta(hours=lead_hours)
     forecasts = hindcast.fixes if whole else hindcast.lead_track(lead_hours)
     errors = hindcast.errors if whole else hindcast.errors[hindcast.errors["lead_time"] == lead]
-    with _fresh(folder) as partial:
+    with _together(folder) as partial:
         write_csv(forecasts, partial / "track.csv")
         write_geojson(forecasts.dropna(subset=["lat"]), partial / "track.geojson")
         write_adeck(hindcast.fixes, partial / "adeck.dat", basin="WP", number=atcf_number, technique=TECHNIQUE)
@@ -118,7 +121,7 @@ def show(console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Pa
         say(f"From the model's fix to the tracker's own analysed fix: {facts['model_to_analysis_km']} km mean.")
     for key, name in (("fields", "fields"), ("model", "model"), ("truth", "best_track")):
         say(f"{key:<8}{facts[name]}")
-    say(f"files   {folder}/: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+    say(f"files   {folder}/: {', '.join(FILES)}")
 
 
 def provenance(facts: dict[str, Any]) -> str:
@@ -128,26 +131,54 @@ def provenance(facts: dict[str, Any]) -> str:
     return "\n".join(textwrap.shorten(line, WIDEST, placeholder=" ...") for line in lines)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise InputError where the outputs could not be written into `folder`: better before the work than after it."""
+    standing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not standing.is_dir():
+        raise _unwritable(folder, f"{standing} is no folder")
+    if not os.access(standing, os.W_OK | os.X_OK):
+        raise _unwritable(folder, f"writing in {standing} is not permitted")
+    for name in FILES:
+        if (folder / name).is_dir():
+            raise _unwritable(folder, f"its {name} is a folder")
+
+
+def _unwritable(folder: Path, reason: str) -> InputError:
+    return InputError(f"the outputs cannot be written to {folder}: {reason}. Choose another folder with --out.")
+
+
 @contextmanager
-def _fresh(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill that takes the place of `folder` only when everything is in it."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+def _together(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill; when the block ends well its files take their places in `folder`, else all vanishes.
+
+    What else lies in `folder` stays. The partial folder is inside, where a rename cannot cross file systems.
+    """
+    check_folder(folder)
+    partial = folder / f".{os.getpid()}.partial"
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         partial.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(
-            f"the output folder {folder} cannot be written: {error.strerror}. Choose another with --out."
-        ) from error
-    try:
         yield partial
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-            os.replace(folder, old)
-            os.replace(partial, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(partial, folder)
+        with _uninterrupted():
+            for path in partial.iterdir():
+                os.replace(path, folder / path.name)
     except OSError as error:
-        raise InputError(f"the outputs could not be written to {folder}: {error.strerror}.") from error
+        raise _unwritable(folder, error.strerror or str(error)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):  # the first that holds something, and all above it, stay
+            for path in made:
+                path.rmdir()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C pass unheeded, so that renaming the files of a run cannot stop half-way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Ctrl-C never reaches other threads
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

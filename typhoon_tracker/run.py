@@ -52,6 +52,13 @@ def run(
     forecaster = named(model)
     check_leads(forecaster, [lead_hours])
     start = None if init is None else times(init)
+    label = f"{chosen.name or chosen.sid}-{chosen.season}"
+    if start is None:
+        kind, aim = f"lead-{lead_hours:02d}h", f"forecasts {lead_hours} h ahead"
+    else:
+        kind, aim = f"init-{start[0]:%Y%m%d%H}", f"forecast from {start[0]:%Y-%m-%d %H}Z"
+    folder = out or OUTPUT / label / kind
+    outputs.check_folder(folder)
     with progress() as show:
         analysed = hindcast.analyse(
             chosen, best, source=fields, frames_in=forecaster.frames_in, horizon=forecaster.horizon_hours, progress=show
@@ -59,13 +66,7 @@ def run(
         leads = [lead_hours] if start is None else list(range(1, forecaster.horizon_hours + 1))
         result = hindcast.run(analysed, best, forecaster, leads, init_times=start, progress=show)
     facts = outputs.summarise(result, lead_hours=lead_hours)
-    label = f"{chosen.name or chosen.sid}-{chosen.season}"
-    if start is None:
-        kind, aim = f"lead-{lead_hours:02d}h", f"forecasts {lead_hours} h ahead"
-    else:
-        kind, aim = f"init-{start[0]:%Y%m%d%H}", f"forecast from {start[0]:%Y-%m-%d %H}Z"
     order = [one.sid for one in season_storms(chosen.season, agency, best=best)].index(chosen.sid)
-    folder = out or OUTPUT / label / kind
     outputs.write(
         result,
         facts,

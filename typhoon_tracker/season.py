@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ def verify(
 
     Raises InputError where the season has none.
     """
+    lead_hours = sorted(set(lead_hours))
     check_leads(forecaster, lead_hours)
     storms = season_storms(season, best.agency, best=best)
     parts = []
@@ -38,22 +40,29 @@ def verify(
 
 
 def as_json(errors: pd.DataFrame) -> dict[str, Any]:
-    """Return per lead and method n, mean and 95 % interval (km), and the model's p-values against the baselines."""
+    """Return per lead and method n, mean and 95 % interval (km), and the model's p-values against the baselines.
+
+    None stands where a number does not exist: JSON knows no NaN, and one storm has no interval.
+    """
     result: dict[str, Any] = {}
     for row in summary(errors).to_dict("records"):
         entry = result.setdefault(_label(row["lead_time"]), {})
         entry[row["method"]] = {
             "n": row["n"],
             "lost": row["lost"],
-            "mean": round(row["mean"], 1),
-            "ci": [round(row["low"], 1), round(row["high"], 1)],
+            "mean": _rounded(row["mean"], 1),
+            "ci": [_rounded(row["low"], 1), _rounded(row["high"], 1)],
         }
     for reference in ("persistence", "cliper", "stationary"):
         against = compare(errors, reference=reference)
         for row in against[against["method"] == "model"].to_dict("records"):
-            result[_label(row["lead_time"])][f"p_vs_{reference}"] = round(row["p_value"], 4)
+            result[_label(row["lead_time"])][f"p_vs_{reference}"] = _rounded(row["p_value"], 4)
     return result
 
 
 def _label(lead: pd.Timedelta) -> str:
     return f"{lead / pd.Timedelta(hours=1):g}h"
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return None if isnan(value) else round(value, digits)

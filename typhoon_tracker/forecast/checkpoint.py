@@ -10,6 +10,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.forecast.model import Normalisation, TendencyModel
 from typhoon_tracker.nets.met2net import Met2NetConfig
@@ -20,7 +22,7 @@ DEFAULT_MODEL = "met2net-small"
 
 
 def save(model: TendencyModel, folder: Path, *, variables: Sequence[str], training: dict[str, Any]) -> None:
-    """Write a model folder; the weights first and the config that vouches for them last, both by renaming."""
+    """Write a model folder by renaming, last the config, which vouches for the weights."""
     from safetensors.torch import save as to_bytes
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,10 +35,11 @@ def save(model: TendencyModel, folder: Path, *, variables: Sequence[str], traini
         "training": training,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    for name, content in ((WEIGHTS, weights), (CONFIG, json.dumps(config, indent=1).encode() + b"\n")):
-        partial = folder / f".{name}.partial"
-        partial.write_bytes(content)
-        os.replace(partial, folder / name)
+    contents = {WEIGHTS: weights, CONFIG: json.dumps(config, indent=1).encode() + b"\n"}
+    for name, content in contents.items():
+        (folder / f".{name}.partial").write_bytes(content)
+    for name in contents:
+        os.replace(folder / f".{name}.partial", folder / name)
 
 
 def find(name: str) -> Path:
@@ -56,6 +59,7 @@ def load(folder: Path) -> tuple[TendencyModel, dict[str, Any]]:
 
     Raises InputError where the weights are truncated or changed, or do not fit the network that the config describes.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
 
     config = read_config(folder)
@@ -69,8 +73,12 @@ def load(folder: Path) -> tuple[TendencyModel, dict[str, Any]]:
             f"the weights {folder / WEIGHTS} are truncated or changed (sha256 {digest[:12]}..., expected "
             f"{config['sha256'][:12]}...); get the file again."
         )
-    model = TendencyModel(_network(config, folder), Normalisation(**config["normalisation"]))
-    state = from_bytes(content)
+    network = _network(config, folder)
+    model = TendencyModel(network, _normalisation(config, network, folder))
+    try:
+        state = from_bytes(content)
+    except SafetensorError as error:
+        raise InputError(f"{folder / WEIGHTS} holds no safetensors: {error}.") from error
     expected = model.net.state_dict()
     for key, value in expected.items():
         if key not in state or state[key].shape != value.shape:
@@ -78,6 +86,9 @@ def load(folder: Path) -> tuple[TendencyModel, dict[str, Any]]:
             raise InputError(
                 f"the weights of {folder} do not fit their config: {key} {got}, {tuple(value.shape)} is needed."
             )
+    unknown = sorted(set(state) - set(expected))
+    if unknown:
+        raise InputError(f"the weights of {folder} do not fit their config: {unknown[0]} has no place in the network.")
     model.net.load_state_dict(state)
     return model.eval(), config
 
@@ -88,6 +99,8 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads((folder / CONFIG).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / CONFIG} cannot be read as a model's config: {error}.") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{folder / CONFIG} is no model's config: it holds a {type(config).__name__}.")
     missing = [key for key in ("network", "variables", "step_hours", "normalisation", "sha256") if key not in config]
     if missing:
         raise InputError(f"{folder / CONFIG} lacks {', '.join(missing)}.")
@@ -101,4 +114,17 @@ def _network(config: dict[str, Any], folder: Path) -> Met2NetConfig:
         raise InputError(
             f"{folder / CONFIG} has unknown network settings {', '.join(unknown)}; known: {', '.join(sorted(known))}."
         )
-    return Met2NetConfig(**config["network"])
+    try:
+        return Met2NetConfig(**config["network"])
+    except ValueError as error:
+        raise InputError(f"{folder / CONFIG} describes no network: {error}") from error
+
+
+def _normalisation(config: dict[str, Any], network: Met2NetConfig, folder: Path) -> Normalisation:
+    each = (network.variables,)
+    shapes = {"mean": each, "std": each, "tendency_std": (network.frames_out, *each)}
+    for name, needed in shapes.items():
+        got = np.shape(config["normalisation"].get(name))
+        if got != needed:
+            raise InputError(f"the normalisation in {folder / CONFIG}: {name} has shape {got}, {needed} is needed.")
+    return Normalisation(**{name: config["normalisation"][name] for name in shapes})

@@ -44,10 +44,10 @@ class NeuralForecaster:
                 f"the grid of {height} x {width} points does not fit {self.name}: both must be multiples of {stride}."
             )
         stacked = np.stack([fields[name].values for name in self._variables], axis=1)  # (time, N, H, W)
-        positions = fields.indexes["time"].get_indexer(init_times)
         frames = [lead - 1 for lead in lead_hours]
-        for init, last in zip(init_times, positions, strict=True):
-            x = torch.from_numpy(stacked[last + 1 - self.frames_in : last + 1])[None]
+        for init in init_times:
+            past = pd.date_range(end=init, periods=self.frames_in, freq="h")
+            x = torch.from_numpy(stacked[fields.indexes["time"].get_indexer(past)])[None]
             with torch.inference_mode():
                 y = self._model(x, frames)[0].numpy()  # (lead, N, H, W)
             named = {name: y[:, i] for i, name in enumerate(self._variables)}

@@ -87,7 +87,7 @@ def wrap(lon: ArrayLike, west: float = 0.0) -> Floats:
     """Return longitudes shifted by whole turns into [west, west + 360)."""
     turned = (np.asarray(lon, float) - west) % 360.0
     # A tiny negative angle rounds up to a whole turn.
-    return np.where(turned < 360.0, turned, 0.0) + west
+    return np.where(turned >= 360.0, 0.0, turned) + west
 
 
 def coriolis(lat: ArrayLike) -> Floats:

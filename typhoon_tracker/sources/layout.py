@@ -47,7 +47,7 @@ def valid_times(raw: xr.Dataset, span: Span, where: str) -> tuple[str | None, pd
     elif span[0] is not None and span[0] == span[1]:
         return None, pd.DatetimeIndex([span[0]]).as_unit("ns")
     else:
-        raise InputError(f"{where} does not say its time; give it, if there is only one, as times=(TIME, TIME).")
+        raise InputError(f"{where} does not say its time; write it into the file as a coordinate `time`.")
     if when.ndim > 1:
         sizes = " and ".join(f"{raw.sizes[dim]} of {dim}" for dim in when.dims)
         raise InputError(f"{where} holds several forecasts ({sizes}); save one, or one lead time, to a file.")
@@ -151,8 +151,10 @@ def _match(
     if whole_turn is not None and abs(whole_turn - round(whole_turn)) < TOLERANCE:
         steps, wanted = steps % round(whole_turn), wanted % round(whole_turn)
     index = {step: i for i, step in reversed(list(enumerate(steps.tolist())))}
-    if any(step not in index for step in wanted.tolist()):
-        raise InputError(f"{extent}. Ask for a region inside the file, or get a larger file.")
+    lacking = next((i for i, step in enumerate(wanted.tolist()) if step not in index), None)
+    if lacking is not None:
+        axis = region.longitude if name == "longitude" else region.latitude
+        raise InputError(f"{extent}; {name} {axis[lacking]:g} is not there. Get a file that holds the whole region.")
     return np.array([index[step] for step in wanted.tolist()])
 
 

@@ -111,8 +111,7 @@ def missing(names: Sequence[str], holds: Sequence[str], where: str) -> InputErro
     """Return the error for variables that are in no file: what is there and which spellings were looked for."""
     looked = "; ".join(f"{name} as {', '.join(ALIASES.get(name, (name,)))}" for name in names)
     return InputError(
-        f"{where} lacks {', '.join(names)}; it holds {', '.join(holds) or 'no variable'}. Looked for {looked}. "
-        "Ask for what there is with variables=(...)."
+        f"{where} lacks {', '.join(names)}; it holds {', '.join(holds) or 'no variable'}. Looked for {looked}."
     )
 
 

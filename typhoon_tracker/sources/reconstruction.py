@@ -34,6 +34,8 @@ SYNOPTIC_HOURS = (0, 6, 12, 18)
 FADE_HOURS = 12.0
 DEFAULT_WIND = 12.9  # m/s (25 kt), where an agency gives neither wind nor pressure
 CHUNK_HOURS = 24
+# Harper, Kepert and Ginger (2010), at sea: a 10-minute wind from one averaged over so many minutes.
+TO_TEN_MINUTES = {1: 0.93, 2: 0.95, 10: 1.0}
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class HourlyTracks:
         for sid, track in best.groupby("track_id", sort=False):
             track = track.sort_values("time")
             first, last = track["time"].iloc[0].ceil("h"), track["time"].iloc[-1].floor("h")
-            hourly = interpolate(track, pd.date_range(first, last, freq="h"))
+            hourly = _causal(interpolate(track, pd.date_range(first, last, freq="h")))
             if len(hourly) < 2:
                 continue
             hour = (hourly["time"] - pd.Timestamp(0)).to_numpy() // np.timedelta64(1, "h")
@@ -82,6 +84,14 @@ class HourlyTracks:
         born = (state[:, 5] + 3.0) / (FADE_HOURS + 3.0)
         state[:, 5] = np.clip(np.minimum(born, 1 - late / FADE_HOURS), 0.0, 1.0) * (hours >= self.hour[rows][0])
         return state
+
+
+def _causal(hourly: pd.DataFrame) -> pd.DataFrame:
+    """Drop the hours between two fixes that have an analysis time between them: there they would give the next away."""
+    fix = ~hourly["interpolated"]
+    gap = fix.cumsum()
+    leaning = gap[~fix & hourly["time"].dt.hour.isin(SYNOPTIC_HOURS)]
+    return hourly[fix | ~gap.isin(leaning)]
 
 
 def _states(hourly: pd.DataFrame, hour: np.ndarray) -> np.ndarray:
@@ -142,10 +152,12 @@ class Reconstruction:
     """Fields around the storms of a best-track table, for any times and region: a Source.
 
     The weather is drawn once from `seed` (a storm's SID, say), so the same time always gives the same field.
+    `wind_minutes` is the averaging period of the table's winds.
     """
 
-    def __init__(self, best: pd.DataFrame, *, seed: str) -> None:
-        self._tracks = HourlyTracks.build(best)
+    def __init__(self, best: pd.DataFrame, *, seed: str, wind_minutes: int = 10) -> None:
+        # The vortex was calibrated on 10-minute winds; only its strength is scaled, never a truth.
+        self._tracks = HourlyTracks.build(best.assign(wind=best["wind"] * TO_TEN_MINUTES[wind_minutes]))
         self._waves = draw_waves(1, torch.Generator().manual_seed(zlib.crc32(seed.encode())))
         first_year = best["time"].min().year
         self._epoch = torch.tensor([_hours(pd.DatetimeIndex([f"{first_year}-01-01"]))[0]], dtype=torch.float64)

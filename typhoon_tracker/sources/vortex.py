@@ -89,14 +89,14 @@ def _one(s: Storms, latitude: Tensor, longitude: Tensor, land: Tensor, shape: Sh
     r0_2 = b * radius**2
     gradient_peak = peak / REDUCTION
     slope_peak = 2 * b / r0_2 * radius * 1e3 * (1 + 1 / b) ** (-b - 1) / 1e6  # m-1, of the unit profile at its peak
-    depth = AIR_DENSITY * (gradient_peak**2 / (radius * 1e3) + f * gradient_peak) / slope_peak  # Pa
+    depth = AIR_DENSITY * (gradient_peak**2 / (radius * 1e3) + f.abs() * gradient_peak) / slope_peak  # Pa
     x = 1 + r2 / r0_2
     profile = x.pow(-b)
-    # Gradient wind over r (s-1): V/r = -f/2 + sqrt(f^2/4 + (dp/dr)/(rho r)); finite at the centre.
+    # Gradient wind over r (s-1): V/r = -|f|/2 + sqrt(f^2/4 + (dp/dr)/(rho r)); finite at the centre.
     force = depth / AIR_DENSITY * 2 * b / r0_2 * 1e-6 * profile / x
-    rate = (torch.sqrt(f**2 / 4 + force) - f / 2) * REDUCTION * (1 - (1 - LAND_DRAG) * land) * 1e3  # (m/s) / km
+    rate = (torch.sqrt(f**2 / 4 + force) - f.abs() / 2) * REDUCTION * (1 - (1 - LAND_DRAG) * land) * 1e3  # (m/s) / km
     angle = INFLOW_SEA + (INFLOW_LAND - INFLOW_SEA) * land
-    turn, inflow = torch.cos(angle) * rate, torch.sin(angle) * rate
+    turn, inflow = torch.cos(angle) * rate * torch.where(f < 0, -1.0, 1.0), torch.sin(angle) * rate
 
     envelope = torch.exp(-r2 / STEERING_RADIUS_KM**2) * (1 - (1 - LAND_DRAG) * land)
     presence = _map(s.presence)

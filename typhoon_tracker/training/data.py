@@ -79,7 +79,8 @@ class StormWindows(IterableDataset[Tensor]):
         self._land = land_fraction(DOMAIN.latitude, DOMAIN.longitude)
 
     def __len__(self) -> int:
-        return self.batches - self.start
+        """All batches, those before `start` too: Lightning counts on from the batches that a checkpoint has seen."""
+        return self.batches
 
     def __iter__(self) -> Iterator[Tensor]:
         for k in range(self.start, self.batches):

@@ -26,7 +26,7 @@ class EndToEnd(lightning.LightningModule):
     def training_step(self, window: Tensor, batch_idx: int) -> Tensor:
         loss = self.model.loss(*self._split(window))
         if not torch.isfinite(loss):
-            raise RuntimeError(f"the loss is {float(loss)} at step {self.global_step}; the last checkpoint is good.")
+            raise RuntimeError(f"the loss is {loss.item()} at step {self.global_step}; the last checkpoint is good.")
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
