@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.sphere import distance
+from typhoon_tracker.sources.patches import Patch
 from typhoon_tracker.tracker.follow import Follower
 from typhoon_tracker.tracker.settings import Settings, check_mass
 from typhoon_tracker.tracker.window import Frame
@@ -23,31 +22,6 @@ TRUTH = ("bt_lat", "bt_lon", "bt_wind")
 
 # Classes of the CMA by 2-minute wind, m s-1: class, lowest wind.
 CLASSES = {"TD": 0.0, "TS": 17.2, "STS": 24.5, "TY": 32.7, "STY": 41.5}
-
-
-class Patch(Protocol):
-    """A frame around a storm on its own grid, with the best-track fix of its time (SI)."""
-
-    @property
-    def storm(self) -> str: ...
-    @property
-    def time(self) -> pd.Timestamp: ...
-    @property
-    def latitude(self) -> NDArray: ...
-    @property
-    def longitude(self) -> NDArray: ...
-    @property
-    def u10(self) -> NDArray: ...
-    @property
-    def v10(self) -> NDArray: ...
-    @property
-    def z500(self) -> NDArray: ...
-    @property
-    def bt_lat(self) -> float: ...
-    @property
-    def bt_lon(self) -> float: ...
-    @property
-    def bt_wind(self) -> float: ...
 
 
 def assess_patches(

@@ -30,7 +30,7 @@ from typhoon_tracker.training.module import EndToEnd
 LAST_TRAINING_SEASON, VALIDATION_SEASON = 2021, 2022
 STATISTICS_BATCHES = 40
 VALIDATION_BATCHES, VALIDATION_SEED = 12, 2022
-EMA_DECAY = 0.998
+EMA_DECAY = 0.99
 
 
 class Export(Callback):
