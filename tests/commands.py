@@ -79,6 +79,7 @@ class Flat:
     name = "flat"
     frames_in = 1
     horizon_hours = 12
+    seasons_seen = ()
 
     def hindcast(
         self, fields: xr.Dataset, init_times: pd.DatetimeIndex, lead_hours: Sequence[int]

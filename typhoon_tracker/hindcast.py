@@ -12,6 +12,7 @@ import xarray as xr
 from typhoon_tracker import track
 from typhoon_tracker.besttrack.agencies import BestTracks, agency_named
 from typhoon_tracker.besttrack.motion import interpolate
+from typhoon_tracker.besttrack.split import LAST_TRAINING_SEASON
 from typhoon_tracker.besttrack.storms import Storm
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import validate
@@ -47,6 +48,7 @@ class Hindcast:
 
     analysis: Analysis
     model: str
+    independent: bool  # the model never saw the storm's season, in training or in the choice of its weights
     fixes: pd.DataFrame  # track table with init_time and lead_time; a lost storm has no row
     expected: pd.DataFrame  # from `cases`: init_time, lead_time, time, scored, reason
     errors: pd.DataFrame  # from `score`, scored cases only, all methods
@@ -140,7 +142,8 @@ def run(
     }
     expected = pd.concat([e for e, _ in parts], ignore_index=True)
     errors = pd.concat([e for _, e in parts], ignore_index=True)
-    return Hindcast(analysed, forecaster.name, fixes, expected, errors, seconds)
+    independent = analysed.storm.season not in forecaster.seasons_seen
+    return Hindcast(analysed, forecaster.name, independent, fixes, expected, errors, seconds)
 
 
 def _check_allowed(analysed: Analysis, inits: pd.DatetimeIndex) -> None:
@@ -169,7 +172,7 @@ def _score(
         starts = pd.DatetimeIndex(scored["init_time"])
         guesses = {
             "persistence": persistence(truth, starts, lead),
-            "cliper": _cliper(best, lead).predict(truth, starts),
+            "cliper": _cliper(best, lead, analysed.storm.season).predict(truth, starts),
             "stationary": stationary(truth, starts, lead),
         }
         scores += [score(guess, truth, method=name) for name, guess in guesses.items()]
@@ -177,14 +180,14 @@ def _score(
     return expected, pd.concat(scores, ignore_index=True)
 
 
-_fitted: dict[tuple[str, pd.Timedelta], Cliper] = {}
+_fitted: dict[tuple[str, pd.Timedelta, int], Cliper] = {}
 
 
-def _cliper(best: BestTracks, lead: pd.Timedelta) -> Cliper:
-    """Fit once per best-track source and lead: a season of storms shares it."""
-    key = (best.source, lead)
+def _cliper(best: BestTracks, lead: pd.Timedelta, season: int) -> Cliper:
+    """Fit to seasons before the storm's; once per best-track source, lead and last season, so that storms share it."""
+    key = (best.source, lead, min(LAST_TRAINING_SEASON, season - 1))
     if key not in _fitted:
-        _fitted[key] = Cliper.fit(best.table, lead=lead)
+        _fitted[key] = Cliper.fit(best.table, lead=lead, last_season=key[2])
     return _fitted[key]
 
 

@@ -48,6 +48,7 @@ def summarise(hindcast: Hindcast, *, lead_hours: int) -> dict[str, Any]:
         "best_track": storm.source,
         "fields": hindcast.analysis.fields.attrs["source"],
         "model": hindcast.model,
+        "independent": hindcast.independent,
         "region": str(PAPER_REGION),
         "lead_hours": lead_hours,
         "n_forecasts": len(expected),
@@ -115,6 +116,8 @@ def show(console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Pa
     counts = [f"{facts['n_forecasts']} forecasts", f"{facts['n_scored']} scored at {facts['lead_hours']} h"]
     counts += [f"{n} not ({reason})" for reason, n in facts["not_scored"].items()]
     say(", ".join(counts) + f"; the model lost the storm in {facts['n_lost']}.")
+    if not facts["independent"]:
+        say(f"{facts['model']} has seen the season {facts['season']} in training: these errors are no test of it.")
     if facts["n_interpolated_truth"]:
         say(f"The truth is interpolated between six-hourly fixes in {facts['n_interpolated_truth']} cases.")
     if facts["model_to_analysis_km"] is not None:

@@ -6,7 +6,7 @@ variables, units and `source` are those of the fields it came from, and `attrs["
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ class Forecaster(Protocol):
     name: str
     frames_in: int  # hourly frames needed, the last at the init time
     horizon_hours: int
+    seasons_seen: Collection[int]  # in training or in the choice of its weights
 
     def hindcast(
         self, fields: xr.Dataset, init_times: pd.DatetimeIndex, lead_hours: Sequence[int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,9 @@ class NeuralForecaster:
         network = self._model.net.config
         self.name = folder.name
         self.frames_in, self.horizon_hours = network.frames_in, network.frames_out
+        training = self.config.get("training", {})
+        first, last = training.get("seasons", (0, -1))
+        self.seasons_seen: Collection[int] = {*range(first, last + 1), training.get("validation_season", first)}
         self._variables = tuple(self.config["variables"])
         unknown = [name for name in self._variables if name not in CORE]
         if unknown or len(self._variables) != network.variables:

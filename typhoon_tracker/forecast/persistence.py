@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ class Persistence:
     name = "persistence"
     frames_in = 1
     horizon_hours = 12
+    seasons_seen: Collection[int] = ()
 
     def hindcast(
         self, fields: xr.Dataset, init_times: pd.DatetimeIndex, lead_hours: Sequence[int]

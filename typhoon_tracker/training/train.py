@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from typhoon_tracker.besttrack import shipped
+from typhoon_tracker.besttrack.split import LAST_TRAINING_SEASON, VALIDATION_SEASON
 from typhoon_tracker.fields.contract import CORE
 from typhoon_tracker.forecast.checkpoint import save
 from typhoon_tracker.forecast.model import Normalisation, TendencyModel
@@ -27,7 +28,6 @@ from typhoon_tracker.nets.met2net import Met2NetConfig
 from typhoon_tracker.training.data import StormWindows, statistics
 from typhoon_tracker.training.module import EndToEnd
 
-LAST_TRAINING_SEASON, VALIDATION_SEASON = 2021, 2022
 STATISTICS_BATCHES = 40
 VALIDATION_BATCHES, VALIDATION_SEED = 12, 2022
 EMA_DECAY = 0.99

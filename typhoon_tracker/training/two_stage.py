@@ -77,7 +77,9 @@ class TwoStage(nn.Module):
     @torch.no_grad()
     def update(self) -> None:
         """Move the copies towards the network; call it after the optimiser's step, in training only."""
-        pairs = [(self.slow_translator, self.net.translator, self.momentum.translator)]
+        pairs: list[tuple[nn.Module, nn.Module, float]] = [
+            (self.slow_translator, self.net.translator, self.momentum.translator)
+        ]
         if self.slow_encoders is not None:
             pairs.append((self.slow_encoders, self.net.encoders, self.momentum.coders))
         for slow, online, keep in pairs:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from typhoon_tracker.besttrack.split import LAST_TRAINING_SEASON
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.grid import PAPER_REGION, Region
 from typhoon_tracker.verify import baselines
@@ -23,7 +24,7 @@ def baseline_errors(
     leads: Sequence[pd.Timedelta | str],
     *,
     seasons: tuple[int, int],
-    last_fitted: int = 2021,
+    last_fitted: int = LAST_TRAINING_SEASON,
     region: Region = PAPER_REGION,
 ) -> pd.DataFrame:
     """Score persistence, a storm that stands still and CLIPER on all scored cases of `seasons` (first, last).
@@ -71,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Score persistence and CLIPER on best tracks.")
     parser.add_argument("--agency", default="wmo", help="whose best tracks")
     parser.add_argument("--seasons", nargs=2, type=int, default=(2022, 2024), metavar=("FIRST", "LAST"))
-    parser.add_argument("--last-fitted", type=int, default=2021, help="last season that CLIPER is fitted to")
+    parser.add_argument("--last-fitted", type=int, default=LAST_TRAINING_SEASON, help="last season of the fit")
     parser.add_argument("--leads", nargs="+", default=["3h", "6h", "12h", "24h", "48h", "72h"])
     parser.add_argument("--basin", action="store_true", help="the whole western North Pacific, not the paper's region")
     given = parser.parse_args()

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from typhoon_tracker.besttrack.motion import interpolate
+from typhoon_tracker.besttrack.split import LAST_TRAINING_SEASON
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo import sphere
 from typhoon_tracker.verify.baselines import forecast_table, only_storm
@@ -46,7 +47,7 @@ class Cliper:
         best_tracks: pd.DataFrame,
         *,
         lead: pd.Timedelta | str,
-        last_season: int = 2021,
+        last_season: int = LAST_TRAINING_SEASON,
         min_wind: float = TROPICAL_STORM,
     ) -> Cliper:
         """Fit to the storms up to `last_season`, where they have at least `min_wind` (m s-1) at both ends of the lead.
