@@ -33,7 +33,6 @@ SOURCE = "reconstruction"
 SYNOPTIC_HOURS = (0, 6, 12, 18)
 FADE_HOURS = 12.0
 DEFAULT_WIND = 12.9  # m/s (25 kt), where an agency gives neither wind nor pressure
-CHUNK_HOURS = 24
 # Harper, Kepert and Ginger (2010), at sea: a 10-minute wind from one averaged over so many minutes.
 TO_TEN_MINUTES = {1: 0.93, 2: 0.95, 10: 1.0}
 
@@ -56,14 +55,14 @@ class HourlyTracks:
             track = track.sort_values("time")
             first, last = track["time"].iloc[0].ceil("h"), track["time"].iloc[-1].floor("h")
             hourly = _causal(interpolate(track, pd.date_range(first, last, freq="h")))
-            if len(hourly) < 2:
+            if hourly.empty:
                 continue
             hour = (hourly["time"] - pd.Timestamp(0)).to_numpy() // np.timedelta64(1, "h")
             sids.append(str(sid))
             hours.append(hour)
             states.append(_states(hourly, hour))
         if not sids:
-            raise InputError("no best track has two fixes; the reconstruction needs at least one storm that moves.")
+            raise InputError("the best tracks hold no fix on a whole hour; at least one storm is needed.")
         lengths = np.array([len(h) for h in hours])
         stop = np.cumsum(lengths)
         return cls(tuple(sids), stop - lengths, stop, np.concatenate(hours), np.concatenate(states))
@@ -173,14 +172,14 @@ class Reconstruction:
         land = land_fraction(latitude, longitude)[None]
         hours = _hours(times)
         values = np.empty((len(times), len(CORE), *region.shape), np.float32)
-        for i in range(0, len(times), CHUNK_HOURS):
-            chunk = hours[i : i + CHUNK_HOURS]
-            members = [self._tracks.around(int(chunk[0]), int(chunk[-1]))]
-            storms = storm_tensors(self._tracks, members, chunk[None])
-            when = torch.tensor(chunk[None], dtype=torch.float64)
-            values[i : i + CHUNK_HOURS] = reconstruct(storms, when, lat, lon, land, self._waves, self._epoch)[0].numpy()
+        # Frame by frame: rounding inside a batch depends on its length, and the same time must give the same field.
+        for i, hour in enumerate(hours):
+            members = [self._tracks.around(int(hour), int(hour))]
+            storms = storm_tensors(self._tracks, members, np.array([[hour]]))
+            when = torch.tensor([[hour]], dtype=torch.float64)
+            values[i] = reconstruct(storms, when, lat, lon, land, self._waves, self._epoch)[0, 0].numpy()
             if progress:
-                progress(len(chunk))
+                progress(1)
         return create(
             {name: values[:, k] for k, name in enumerate(CORE)}, times, latitude, longitude, source=self.source
         )
