@@ -19,7 +19,7 @@ import pandas as pd
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.grid import PAPER_REGION
 from typhoon_tracker.hindcast import Hindcast
-from typhoon_tracker.verify.report import as_json, table
+from typhoon_tracker.verify.report import as_json, one_forecast, table
 from typhoon_tracker.verify.statistics import summary
 
 if TYPE_CHECKING:
@@ -108,7 +108,12 @@ def write(
 def show(console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Path) -> None:
     """Print the table of errors, how many forecasts stand behind it, where they come from, and where the files are."""
     title = f"Track errors of {hindcast.analysis.storm}"
-    console.print(table(summary(hindcast.errors), title=title))
+    errors = hindcast.errors
+    single = len(errors) > 0 and (errors["init_time"] == errors["init_time"].iloc[0]).all()
+    if single:
+        console.print(one_forecast(errors[errors["method"].isin(SHOWN)], title=title))
+    else:
+        console.print(table(summary(errors), title=title))
 
     def say(line: str) -> None:
         console.print(line, highlight=False, soft_wrap=True)

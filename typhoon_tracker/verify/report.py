@@ -36,6 +36,26 @@ def table(summary: pd.DataFrame, *, title: str = "", caption: str = "") -> Table
     return drawn
 
 
+def one_forecast(errors: pd.DataFrame, *, title: str = "") -> Table:
+    """Return the errors (from `errors.score`) of a single forecast as a table: a row a lead, its fix, all methods."""
+    from rich.table import Table
+
+    drawn = Table(title=title or None, caption="errors in km; * against interpolated truth; - lost")
+    methods = list(dict.fromkeys(errors["method"]))
+    for heading in ("lead", "valid", "lat", "lon", *methods):
+        drawn.add_column(heading, justify="right")
+    for lead, rows in errors.groupby("lead_time", sort=True):
+        by_method = rows.set_index("method")
+        model = by_method.loc["model"]
+        kilometres = [
+            "-" if np.isnan(by_method["error_km"][name]) else f"{by_method['error_km'][name]:.0f}" for name in methods
+        ]
+        place = ["-" if np.isnan(model[name]) else f"{model[name]:.2f}" for name in ("lat", "lon")]
+        mark = " *" if model["interpolated"] else ""
+        drawn.add_row(f"{lead / pd.Timedelta(hours=1):g} h", f"{model['time']:%d %HZ}{mark}", *place, *kilometres)
+    return drawn
+
+
 def assessment(summary: pd.DataFrame, *, title: str) -> Table:
     """Return the tracker's score on real storms (from `tracker.assess.summary`) as a table, a row a class of wind."""
     from rich.table import Table
