@@ -13,7 +13,7 @@ from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.sphere import distance
 from typhoon_tracker.sources.patches import Patch
 from typhoon_tracker.tracker.follow import Follower
-from typhoon_tracker.tracker.settings import Settings, check_mass
+from typhoon_tracker.tracker.settings import ALOFT, Settings, check_mass
 from typhoon_tracker.tracker.window import Frame
 
 FOUND_WITHIN = 500.0  # km from the best track; a fix further away is another system, and the frame counts as not found
@@ -25,7 +25,7 @@ CLASSES = {"TD": 0.0, "TS": 17.2, "STS": 24.5, "TY": 32.7, "STY": 41.5}
 
 
 def assess_patches(
-    storms: Iterable[Iterable[Patch]], *, mass: str = "z500", settings: Settings | None = None
+    storms: Iterable[Iterable[Patch]], *, mass: str = "z500", settings: Settings = ALOFT
 ) -> pd.DataFrame:
     """Follow every storm (its patches in time order) and return a row a frame: its fix and how far that is off.
 

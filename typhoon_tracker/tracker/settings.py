@@ -34,8 +34,8 @@ class Settings:
     edge_margin: float = 1.0  # degrees inside which a storm is leaving the region and gets no fix
     smoothing: float = 50.0  # km, standard deviation of the filter against grid noise
     surroundings: float = 250.0  # km, standard deviation of the filter that gives a storm's surroundings
-    fit_radius: float = 90.0  # km, standard deviation of the weights in the sub-grid fits
-    mass_weight: float = 0.7  # of the centre of mass in the fix, the rest is that of vorticity
+    fit_radius: float = 60.0  # km, standard deviation of the weights in the sub-grid fits
+    mass_weight: float = 0.85  # of the centre of mass in the fix, the rest is that of vorticity
     wind_radius: float = 300.0  # km around the fix in which the maximum wind is looked for
 
     def __post_init__(self) -> None:
@@ -60,6 +60,10 @@ class Settings:
     def threshold(self, mass: str) -> float:
         """Return the least depth of a storm in the units of the mass field: Pa, m or s-1."""
         return {"msl": self.min_depth, "z500": self.min_height_depth, "vorticity": self.min_vorticity_rise}[mass]
+
+
+# The 500 hPa low lies beside the storm's centre at the ground where the vortex leans, so the wind has more of a say.
+ALOFT = Settings(fit_radius=90.0, mass_weight=0.7)
 
 
 def check_mass(mass: str) -> str:
