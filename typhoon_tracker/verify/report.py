@@ -44,7 +44,8 @@ def one_forecast(errors: pd.DataFrame, *, title: str = "") -> Table:
     methods = list(dict.fromkeys(errors["method"]))
     for heading in ("lead", "valid", "lat", "lon", *methods):
         drawn.add_column(heading, justify="right")
-    for lead, rows in errors.groupby("lead_time", sort=True):
+    for _, rows in errors.groupby("lead_time", sort=True):
+        lead = rows["lead_time"].dt.total_seconds().iloc[0] / 3600
         by_method = rows.set_index("method")
         model = by_method.loc["model"]
         kilometres = [
@@ -52,7 +53,7 @@ def one_forecast(errors: pd.DataFrame, *, title: str = "") -> Table:
         ]
         place = ["-" if np.isnan(model[name]) else f"{model[name]:.2f}" for name in ("lat", "lon")]
         mark = " *" if model["interpolated"] else ""
-        drawn.add_row(f"{lead / pd.Timedelta(hours=1):g} h", f"{model['time']:%d %HZ}{mark}", *place, *kilometres)
+        drawn.add_row(f"{lead:g} h", f"{model['time']:%d %HZ}{mark}", *place, *kilometres)
     return drawn
 
 
