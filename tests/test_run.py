@@ -12,9 +12,8 @@ import pytest
 from typhoon_tracker import track_files
 from typhoon_tracker.besttrack.atcf import read_deck
 from typhoon_tracker.forecast import catalogue
-from typhoon_tracker.forecast.checkpoint import DEFAULT_MODEL
 from typhoon_tracker.geo.sphere import distance
-from typhoon_tracker.resources import shipped
+from typhoon_tracker.resources import DEFAULT_MODEL, shipped
 
 from .commands import ROKE, Flat, Outcome, run, tiny_model, tracker
 

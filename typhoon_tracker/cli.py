@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from typhoon_tracker.console import call, counted, hours, progress
+from typhoon_tracker.resources import DEFAULT_MODEL
 from typhoon_tracker.run import run
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=__doc__)
@@ -57,7 +58,7 @@ def verify(
     season: Annotated[int, typer.Option(help="season to hindcast; 2023 was never seen in training")],
     lead: Annotated[list[str], typer.Option(help="lead time such as 6h; may be given several times")],
     agency: Annotated[str, typer.Option(help="best tracks: wmo (JMA) or jtwc")] = "wmo",
-    model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = "met2net-small",
+    model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = DEFAULT_MODEL,
     json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False,
 ) -> None:
     """Hindcast all storms of a season and compare the model with every baseline on the same cases."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+DEFAULT_MODEL = "met2net-small"
 
 
 def shipped(*parts: str) -> Path:

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from typhoon_tracker.console import call, hours, progress, times
+from typhoon_tracker.resources import DEFAULT_MODEL
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 OUTPUT = Path("tracks/forecast")
@@ -29,7 +30,7 @@ def run(
     fields: Annotated[
         str, typer.Option(help="'reconstruction', or a path to hourly netCDF, GRIB or Zarr")
     ] = "reconstruction",
-    model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = "met2net-small",
+    model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = DEFAULT_MODEL,
     init: Annotated[
         str | None, typer.Option(help="forecast from this time alone (such as 2023-05-27T00), every lead")
     ] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,23 +11,10 @@ import pytest
 from tests.tracker.vortex import Vortex, fields, straight
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.grid import Region
+from typhoon_tracker.sources.patches import Patch
 from typhoon_tracker.tracker.assess import assess_patches, name_class, summary
 
 PATCHES = Path(__file__).resolve().parents[2] / "../shared/data/era5_wnp2016_storm_patches.nc"
-
-
-@dataclass
-class Patch:
-    storm: str
-    time: pd.Timestamp
-    latitude: np.ndarray
-    longitude: np.ndarray
-    u10: np.ndarray
-    v10: np.ndarray
-    z500: np.ndarray
-    bt_lat: float
-    bt_lon: float
-    bt_wind: float
 
 
 def storm(visible: list[bool], offset: float = 0.0) -> list[Patch]:
@@ -42,7 +28,7 @@ def storm(visible: list[bool], offset: float = 0.0) -> list[Patch]:
         one = pd.DataFrame([row]) if seen else pd.DataFrame([row]).iloc[:0]
         data = fields([(vortex, one)], [row.time], region=region)
         u, v, height = data.u10.values[0], data.v10.values[0], (data.msl.values[0] - 101_000.0) / 11.8 + 5860.0
-        truth = (row.lat + offset, row.lon, 40.0)
+        truth = (row.lat + offset, row.lon, 96_000.0, 40.0)
         patches.append(Patch("ONE", row.time, region.latitude, region.longitude, u, v, height, *truth))
     return patches
 

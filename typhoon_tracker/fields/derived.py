@@ -21,8 +21,3 @@ def relative_vorticity(u: np.ndarray, v: np.ndarray, latitude: np.ndarray, longi
     dv_dlam = np.gradient(v, np.radians(longitude), axis=-1)
     ducos_dphi = np.gradient(u * cos_phi, phi, axis=-2)
     return (dv_dlam - ducos_dphi) / (EARTH_RADIUS_KM * 1000.0 * cos_phi)
-
-
-def wind_speed(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Return the wind speed sqrt(u^2 + v^2) in the units of its components."""
-    return np.hypot(u, v)

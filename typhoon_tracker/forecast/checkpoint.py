@@ -18,7 +18,6 @@ from typhoon_tracker.nets.met2net import Met2NetConfig
 from typhoon_tracker.resources import shipped
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
-DEFAULT_MODEL = "met2net-small"
 
 
 def save(model: TendencyModel, folder: Path, *, variables: Sequence[str], training: dict[str, Any]) -> None:
