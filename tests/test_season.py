@@ -78,6 +78,15 @@ def test_table_says_what_the_json_says(plain: tuple[Outcome, pd.DataFrame], monk
     assert "reconstruction" in outcome.out
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_season_that_the_model_has_seen_is_no_test_of_it(
+    plain: tuple[Outcome, pd.DataFrame], monkeypatch: pytest.MonkeyPatch, seen: bool
+) -> None:
+    monkeypatch.setattr(season, "verify", lambda *_, **__: plain[1])
+    monkeypatch.setattr(Persistence, "seasons_seen", (2022,) if seen else (2021,))
+    assert ("no test of it" in tracker(*ARGUMENTS).out) is seen
+
+
 def test_one_storm_has_no_interval_and_no_p_value() -> None:
     with season_of("SONCA"):
         errors = season.verify(2022, ibtracs.load("wmo"), Persistence(), [3], progress=quiet)

@@ -71,8 +71,9 @@ def verify(
     from typhoon_tracker.verify.statistics import summary
 
     best = ibtracs.load(agency)
+    chosen = forecaster(model)
     with progress() as show:
-        errors = whole.verify(season, best, forecaster(model), [hours(one) for one in lead], progress=show)
+        errors = whole.verify(season, best, chosen, [hours(one) for one in lead], progress=show)
     if json:
         print(dumps(whole.as_json(errors), indent=1))
         return
@@ -80,6 +81,9 @@ def verify(
     title = f"Season {season}: {storms} storms in the region at tropical-storm strength"
     console = Console()
     console.print(table(summary(errors), title=title))
+    if season in chosen.seasons_seen:
+        note = f"{chosen.name} has seen the season {season} in training: these errors are no test of it."
+        console.print(note, highlight=False, soft_wrap=True)
     console.print(f"fields  reconstruction\nmodel   {model}\ntruth   {best.source}", highlight=False, soft_wrap=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 import xarray as xr
@@ -18,14 +19,13 @@ from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import validate
 from typhoon_tracker.forecast.base import Forecaster, valid_frames
 from typhoon_tracker.geo.grid import PAPER_REGION
-from typhoon_tracker.sources.reconstruction import Reconstruction, allowed_init_times
+from typhoon_tracker.sources.reconstruction import SOURCE, Reconstruction, allowed_init_times
 from typhoon_tracker.tracker.follow import follow
 from typhoon_tracker.tracker.settings import Settings
 from typhoon_tracker.verify.baselines import persistence, stationary
 from typhoon_tracker.verify.cliper import Cliper
 from typhoon_tracker.verify.errors import analysis, cases, score
 
-RECONSTRUCTION = "reconstruction"
 ADVISORY_HOURS = 6  # an analysed fix older than this is no first guess any more; the advisory at the init time is
 PAST_HOURS = 12
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
@@ -71,7 +71,7 @@ def analyse(
     storm: Storm,
     best: BestTracks,
     *,
-    source: str = RECONSTRUCTION,
+    source: str = SOURCE,
     frames_in: int,
     horizon: int,
     progress: Progress = quiet,
@@ -217,7 +217,7 @@ def storm_fields(
     storm: Storm,
     best: BestTracks,
     *,
-    source: str = RECONSTRUCTION,
+    source: str = SOURCE,
     frames_in: int = PAST_HOURS,
     horizon: int = PAST_HOURS,
     progress: Progress = quiet,
@@ -234,7 +234,7 @@ def storm_fields(
             f"{lat.min():.1f}-{lat.max():.1f}N, {lon.min():.1f}-{lon.max():.1f}E. Choose another storm."
         )
     first, last = inside[0] - pd.Timedelta(hours=frames_in), inside[-1] + pd.Timedelta(hours=horizon)
-    if source != RECONSTRUCTION:
+    if source != SOURCE:
         from typhoon_tracker.sources.files import open_files
 
         return validate(open_files(source, region=PAPER_REGION, times=(first, last)), hourly=True)
@@ -243,23 +243,9 @@ def storm_fields(
     alive = best.table[best.table["time"].between(first - slack, last + slack)]["track_id"].unique()
     others = best.table[best.table["track_id"].isin(alive)]
     times = pd.date_range(first, last, freq="h")
-    counter = _Counter(progress, "fields", len(times))
     minutes = agency_named(best.agency).minutes
-    return Reconstruction(others, seed=storm.sid, wind_minutes=minutes).open(times, PAPER_REGION, progress=counter)
-
-
-@dataclass
-class _Counter:
-    """Turn "so many more" into "so many of so many"."""
-
-    progress: Progress
-    stage: str
-    total: int
-    done: int = 0
-
-    def __call__(self, more: int) -> None:
-        self.done += more
-        self.progress(self.stage, self.done, self.total)
+    source_of_fields = Reconstruction(others, seed=storm.sid, wind_minutes=minutes)
+    return source_of_fields.open(times, PAPER_REGION, progress=partial(progress, "fields"))
 
 
 def _span(fields: xr.Dataset) -> str:

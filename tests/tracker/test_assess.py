@@ -11,8 +11,8 @@ import pytest
 from tests.tracker.vortex import Vortex, fields, straight
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.grid import Region
-from typhoon_tracker.sources.patches import Patch
-from typhoon_tracker.tracker.assess import assess_patches, name_class, summary
+from typhoon_tracker.sources.patches import Patch, name_class
+from typhoon_tracker.tracker.assess import assess_patches, summary
 
 PATCHES = Path(__file__).resolve().parents[2] / "../shared/data/era5_wnp2016_storm_patches.nc"
 

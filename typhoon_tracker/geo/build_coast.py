@@ -17,7 +17,7 @@ from contourpy import FillType, contour_generator
 
 from typhoon_tracker.geo.grid import Region
 from typhoon_tracker.geo.land import COAST_FILE, DOMAIN, UNITS_PER_DEGREE, land_mask
-from typhoon_tracker.geo.sphere import EARTH_RADIUS_KM
+from typhoon_tracker.geo.sphere import KM_PER_DEGREE
 
 CELLS_PER_DEGREE = 20
 MARGIN = 1  # degrees contoured beyond the domain and cut off again, so that no coast runs along its edge
@@ -81,8 +81,7 @@ def without_lakes(land: shapely.Polygon) -> shapely.Polygon:
 
 def area(land: shapely.Polygon) -> float:
     """Return the area in km2 of a polygon small enough for one cos(latitude)."""
-    km = np.pi / 180 * EARTH_RADIUS_KM
-    return land.area * km**2 * float(np.cos(np.radians(land.centroid.y)))
+    return land.area * KM_PER_DEGREE**2 * float(np.cos(np.radians(land.centroid.y)))
 
 
 def write(coast: shapely.MultiPolygon, path: Path) -> None:

@@ -22,11 +22,10 @@ from scipy.ndimage import gaussian_filter
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.derived import relative_vorticity
 from typhoon_tracker.geo.sphere import KM_PER_DEGREE, distance
-from typhoon_tracker.sources.patches import Patch, open_patches
+from typhoon_tracker.sources.patches import Patch, name_class, open_patches
 from typhoon_tracker.sources.reconstruction import HourlyTracks, land_fraction, reconstruct, storm_tensors
 from typhoon_tracker.sources.weather import draw_waves
 
-CLASSES = {"TD": 0.0, "TS": 17.2, "STS": 24.5, "TY": 32.7, "STY": 41.5}  # m/s, lower bounds on CMA's wind
 BANDS_KM = (2000.0, 1000.0, 500.0, 250.0, 125.0)
 RING_KM = 25.0
 STORM_RADIUS_KM = 400.0
@@ -150,7 +149,7 @@ def compare(patches: Iterable[Patch], tracks: HourlyTracks) -> pd.DataFrame:
         if twin is None:
             continue
         real = Window(patch.latitude, patch.longitude, patch.u10, patch.v10, patch.bt_lat, patch.bt_lon)
-        name = [c for c, low in CLASSES.items() if patch.bt_wind >= low][-1]
+        name = name_class(patch.bt_wind)
         rows += [(name, key, "era5", i, value) for key, value in measure(real).items()]
         rows += [(name, key, "reconstruction", i, value) for key, value in measure(twin).items()]
     table = pd.DataFrame(rows, columns=["class", "measure", "source", "frame", "value"])

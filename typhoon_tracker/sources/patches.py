@@ -16,6 +16,9 @@ from typhoon_tracker.sources.readers import open_raw, short_name
 FIELDS = ("u10", "v10", "z500")
 RECORD = ("storm", "time", "origin_lat", "origin_lon", "bt_lat", "bt_lon", "bt_pressure", "bt_wind")
 
+# Classes of the CMA by 2-minute wind, m s-1: class, lowest wind.
+CLASSES = {"TD": 0.0, "TS": 17.2, "STS": 24.5, "TY": 32.7, "STY": 41.5}
+
 
 @dataclass(frozen=True, eq=False)
 class Patch:
@@ -90,6 +93,11 @@ def open_patches(path: str | Path) -> list[StormPatches]:
         records = records[np.argsort(times[records].values, kind="stable")]
         storms.append(StormPatches(name, path, times[records], records))
     return storms
+
+
+def name_class(wind: float) -> str:
+    """Return the CMA class of a 2-minute wind in m s-1."""
+    return [name for name, lowest in CLASSES.items() if wind >= lowest][-1]
 
 
 def _check(raw: xr.Dataset, where: str) -> None:

@@ -163,9 +163,9 @@ class Reconstruction:
         self.source = f"{SOURCE}: real motion and intensity of {len(self._tracks.sids)} storm(s), made-up weather"
 
     def open(
-        self, times: pd.DatetimeIndex, region: Region, *, progress: Callable[[int], None] | None = None
+        self, times: pd.DatetimeIndex, region: Region, *, progress: Callable[[int, int], None] | None = None
     ) -> xr.Dataset:
-        """Return the fields at `times` over `region` in the field contract; `progress` is called with frames done."""
+        """Return the fields at `times` over `region` in the field contract; `progress` is told frames done, of all."""
         latitude, longitude = region.latitude, region.longitude
         lat = torch.as_tensor(latitude, dtype=torch.float32)[None]
         lon = torch.as_tensor(longitude, dtype=torch.float32)[None]
@@ -179,7 +179,7 @@ class Reconstruction:
             when = torch.tensor([[hour]], dtype=torch.float64)
             values[i] = reconstruct(storms, when, lat, lon, land, self._waves, self._epoch)[0, 0].numpy()
             if progress:
-                progress(1)
+                progress(i + 1, len(hours))
         return create(
             {name: values[:, k] for k, name in enumerate(CORE)}, times, latitude, longitude, source=self.source
         )

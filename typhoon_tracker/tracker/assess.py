@@ -11,7 +11,7 @@ import pandas as pd
 from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.sphere import distance
-from typhoon_tracker.sources.patches import Patch
+from typhoon_tracker.sources.patches import CLASSES, Patch, name_class
 from typhoon_tracker.tracker.follow import Follower
 from typhoon_tracker.tracker.settings import ALOFT, Settings, check_mass
 from typhoon_tracker.tracker.window import Frame
@@ -19,9 +19,6 @@ from typhoon_tracker.tracker.window import Frame
 FOUND_WITHIN = 500.0  # km from the best track; a fix further away is another system, and the frame counts as not found
 
 TRUTH = ("bt_lat", "bt_lon", "bt_wind")
-
-# Classes of the CMA by 2-minute wind, m s-1: class, lowest wind.
-CLASSES = {"TD": 0.0, "TS": 17.2, "STS": 24.5, "TY": 32.7, "STY": 41.5}
 
 
 def assess_patches(
@@ -60,11 +57,6 @@ def assess_patches(
     table["distance"] = distance(table["lat"], table["lon"], table["bt_lat"], table["bt_lon"])
     table["found"] = table["distance"] <= FOUND_WITHIN
     return table
-
-
-def name_class(wind: float) -> str:
-    """Return the CMA class of a 2-minute wind in m s-1."""
-    return [name for name, lowest in CLASSES.items() if wind >= lowest][-1]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

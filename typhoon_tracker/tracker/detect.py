@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import map_coordinates, minimum_filter
 
+from typhoon_tracker.geo.sphere import KM_PER_DEGREE
 from typhoon_tracker.tracker.settings import Settings
-from typhoon_tracker.tracker.window import KM_PER_DEGREE, Window, prepare
+from typhoon_tracker.tracker.window import Window, prepare
 
 __all__ = ["Candidate", "Settings", "candidates", "find"]
 

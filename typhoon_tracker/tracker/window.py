@@ -15,12 +15,11 @@ from scipy.ndimage import gaussian_filter
 
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.derived import relative_vorticity
-from typhoon_tracker.geo.sphere import EARTH_RADIUS_KM
+from typhoon_tracker.geo.sphere import EARTH_RADIUS_KM, KM_PER_DEGREE
 from typhoon_tracker.tracker.settings import Settings, check_mass
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer]
-KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180.0
 
 
 @dataclass(frozen=True)

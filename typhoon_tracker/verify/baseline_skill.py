@@ -76,10 +76,13 @@ def main() -> None:
     parser.add_argument("--leads", nargs="+", default=["3h", "6h", "12h", "24h", "48h", "72h"])
     parser.add_argument("--basin", action="store_true", help="the whole western North Pacific, not the paper's region")
     given = parser.parse_args()
-    best = load(given.agency)
     seasons = (given.seasons[0], given.seasons[1])
     region = BASIN if given.basin else PAPER_REGION
-    errors = baseline_errors(best.table, given.leads, seasons=seasons, last_fitted=given.last_fitted, region=region)
+    try:
+        best = load(given.agency)
+        errors = baseline_errors(best.table, given.leads, seasons=seasons, last_fitted=given.last_fitted, region=region)
+    except InputError as error:
+        parser.error(str(error))
     title = f"Track errors {seasons[0]}-{seasons[1]}, {region}"
     Console().print(table(summary(errors), title=title, caption=best.source))
 
