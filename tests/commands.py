@@ -61,15 +61,15 @@ def tiny_model(folder: Path, *, variables: Sequence[str] = CORE, **sizes: int) -
     import torch
 
     from typhoon_tracker.forecast.checkpoint import save
-    from typhoon_tracker.forecast.model import Normalisation, TendencyModel
-    from typhoon_tracker.nets.met2net import Met2NetConfig
+    from typhoon_tracker.forecast.model import FieldModel, Normalisation
+    from typhoon_tracker.nets.met2net import Met2Net, Met2NetConfig
 
     small = {"spatial_channels": 2, "temporal_channels": 4, "stages": 4, "layers": 1, "heads": 2}
     torch.manual_seed(0)
     config = Met2NetConfig(variables=len(variables), drop_path=0.0, **{**small, **sizes})
     normal = {"msl": (101_000.0, 1000.0, 100.0), "t2m": (290.0, 10.0, 1.0)}
     mean, std, change = zip(*(normal.get(name, (0.0, 8.0, 1.0)) for name in variables), strict=True)
-    save(TendencyModel(config, Normalisation(mean, std, [change] * 12)), folder, variables=variables, training={})
+    save(FieldModel(Met2Net(config), Normalisation(mean, std, [change] * 12)), folder, variables=variables, training={})
     return folder
 
 

@@ -12,8 +12,8 @@ import xarray as xr
 
 from typhoon_tracker.fields.contract import CORE, create
 from typhoon_tracker.forecast.checkpoint import save
-from typhoon_tracker.forecast.model import Normalisation, TendencyModel
-from typhoon_tracker.nets.met2net import Met2NetConfig
+from typhoon_tracker.forecast.model import FieldModel, Normalisation
+from typhoon_tracker.nets.met2net import Met2Net, Met2NetConfig
 
 TYPICAL = {"msl": (100_800.0, 600.0), "u10": (0.0, 5.0), "v10": (0.0, 5.0), "t2m": (298.0, 4.0)}
 MEAN, STD = (np.array(values) for values in zip(*TYPICAL.values(), strict=True))
@@ -21,13 +21,13 @@ FRAMES_IN, FRAMES_OUT = 4, 3
 
 
 @pytest.fixture(scope="session")
-def model() -> TendencyModel:
+def model() -> FieldModel:
     torch.manual_seed(0)
     config = Met2NetConfig(
         frames_in=FRAMES_IN, frames_out=FRAMES_OUT, spatial_channels=4, temporal_channels=8, layers=1, heads=2
     )
     tendency = [list(STD * (lead + 1) / 10) for lead in range(FRAMES_OUT)]
-    made = TendencyModel(config, Normalisation(list(MEAN), list(STD), tendency))
+    made = FieldModel(Met2Net(config), Normalisation(list(MEAN), list(STD), tendency))
     for parameter in made.parameters():  # far from its start, so that every part of it matters
         parameter.data += 0.05 * torch.randn_like(parameter)
     return made.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -13,12 +14,20 @@ import torch
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from tests.forecast.conftest import times
+from tests.forecast.conftest import FRAMES_IN, FRAMES_OUT, times
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import CORE
 from typhoon_tracker.forecast import checkpoint
 from typhoon_tracker.forecast.checkpoint import CONFIG, WEIGHTS, find, load, read_config, save
+from typhoon_tracker.forecast.model import FieldModel
 from typhoon_tracker.forecast.neural import NeuralForecaster
+from typhoon_tracker.nets.architectures import build
+
+
+@pytest.fixture
+def window_of_noise(model):
+    noise = torch.randn(1, FRAMES_IN, len(CORE), 16, 20, generator=torch.Generator().manual_seed(0))
+    return model.mean + model.std * noise
 
 
 def rewrite(folder, change):
@@ -47,6 +56,25 @@ def test_what_is_loaded_is_what_was_saved(model, folder):
         assert torch.equal(loaded.state_dict()[name], value)
     assert config["training"] == {"data": "random"}
     assert config["variables"] == list(CORE)
+
+
+@pytest.mark.parametrize("architecture", ["met2net", "tau", "convlstm"])
+def test_every_architecture_comes_back_with_its_target(model, window_of_noise, tmp_path, architecture):
+    sizes = {"frames_in": FRAMES_IN, "frames_out": FRAMES_OUT}
+    small = {"convlstm": {"hidden": [4], "patch": 4}}.get(architecture, {"spatial_channels": 4, "temporal_channels": 8})
+    net = model.net if architecture == "met2net" else build(architecture, {**sizes, **small})
+    made = FieldModel(net, model.normalisation, target="state").eval()
+    save(made, tmp_path / "new", variables=CORE, training={})
+    loaded, config = load(tmp_path / "new")
+    assert (config["architecture"], config["target"], loaded.target) == (architecture, "state", "state")
+    assert torch.equal(loaded(window_of_noise), made(window_of_noise))
+
+
+def test_a_full_disk_leaves_no_part_of_the_new_model(model, folder, monkeypatch):
+    die_after(1, monkeypatch)
+    with pytest.raises(OSError, match="killed"):
+        save(another(model), folder, variables=CORE, training={})
+    assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]
 
 
 def test_saved_again_the_model_makes_the_same_forecast_to_the_last_bit(folder, fields, tmp_path):
@@ -109,8 +137,9 @@ def test_weights_that_do_not_fit_the_network_are_named(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c["network"].update(dropout=0.1), r"unknown network settings dropout; known: drop_path, frames_in"),
+        (lambda c: c["network"].update(dropout=0.1), r"describes no network: .*dropout.*drop_path"),
         (lambda c: c["network"].update(heads=3), r"describes no network: 3 heads do not divide temporal_channels = 8"),
+        (lambda c: c.update(target="change"), r"has the target 'change'; known: tendency, state"),
         (lambda c: c["network"].update(layers=2), r"translator\.layers\.1\..* is missing"),
         (lambda c: c["normalisation"].pop("std"), r"std has shape \(\), \(4,\) is needed"),
         (lambda c: c["normalisation"]["mean"].pop(), r"mean has shape \(3,\), \(4,\) is needed"),
@@ -123,7 +152,7 @@ def test_a_config_that_does_not_fit_is_refused(folder, change, message):
         load(folder)
 
 
-@pytest.mark.parametrize("key", ["network", "variables", "step_hours", "normalisation", "sha256"])
+@pytest.mark.parametrize("key", checkpoint.NEEDED)
 def test_a_config_without_a_part_is_refused(folder, key):
     rewrite(folder, lambda config: config.pop(key))
     with pytest.raises(InputError, match=f"config.json lacks {key}"):
@@ -163,7 +192,7 @@ def test_killed_while_saving_a_new_model_leaves_none(model, tmp_path, monkeypatc
 @pytest.mark.parametrize("survives", [0, 1, 2])
 def test_killed_while_replacing_a_model_leaves_the_old_one(model, folder, monkeypatch, survives):
     before = [(folder / name).read_bytes() for name in (WEIGHTS, CONFIG)]
-    other = type(model)(model.net.config, model.normalisation)
+    other = another(model)
     die_after(survives, monkeypatch)
     with pytest.raises(OSError, match="killed"):
         save(other, folder, variables=CORE, training={})
@@ -172,11 +201,19 @@ def test_killed_while_replacing_a_model_leaves_the_old_one(model, folder, monkey
 
 def test_killed_between_the_renames_the_mixture_is_refused(folder, model, monkeypatch):
     die_after(3, monkeypatch)
-    other = type(model)(model.net.config, model.normalisation)
+    other = another(model)
     with pytest.raises(OSError, match="killed"):
         save(other, folder, variables=CORE, training={})
     with pytest.raises(InputError, match="truncated or changed"):
         load(folder)
+
+
+def another(model):
+    """A model of the same sizes with other weights."""
+    other = FieldModel(copy.deepcopy(model.net), model.normalisation)
+    for parameter in other.parameters():
+        parameter.data += 0.1
+    return other
 
 
 def die_after(survives, monkeypatch):

@@ -1,6 +1,8 @@
-"""The network predicts changes in typical units; nothing predicted is persistence."""
+"""The network predicts changes, or states, in typical units; no change predicted is persistence."""
 
 from __future__ import annotations
+
+import copy
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import torch
 
 from tests.forecast.conftest import FRAMES_IN, FRAMES_OUT, MEAN, STD, make_fields
 from typhoon_tracker.fields.contract import CORE
-from typhoon_tracker.forecast.model import TendencyModel
+from typhoon_tracker.forecast.model import FieldModel
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def window():
 @pytest.fixture
 def silent(model):
     """The same model with a network that says zero."""
-    made = TendencyModel(model.net.config, model.normalisation).eval()
+    made = FieldModel(copy.deepcopy(model.net), model.normalisation).eval()
     for decoder in made.net.decoders:
         for parameter in decoder[-1].parameters():
             parameter.data.zero_()
@@ -72,3 +74,34 @@ def test_frames_asked_for_have_the_scale_of_their_lead(silent, window):
     past, _ = window
     made = constant(silent, 1.0)
     torch.testing.assert_close(made(past, [2, 0]), made(past)[:, [2, 0]])
+
+
+def test_a_network_of_states_that_says_nothing_predicts_the_mean(silent, window):
+    past, _ = window
+    made = FieldModel(silent.net, silent.normalisation, target="state")
+    mean = torch.tensor(MEAN, dtype=torch.float32)[:, None, None]
+    assert torch.equal(made(past), mean.expand(1, FRAMES_OUT, *past.shape[2:]))
+
+
+def test_states_count_in_standard_deviations_about_the_mean(silent, window):
+    past, _ = window
+    made = FieldModel(constant(silent, 2.0).net, silent.normalisation, target="state")
+    expected = torch.tensor(MEAN + 2.0 * STD, dtype=torch.float32)[:, None, None]
+    torch.testing.assert_close(made(past, [1])[0, 0], expected.expand(past.shape[2:]), rtol=1e-6, atol=0)
+    off = made(past).detach() + 3.0 * torch.tensor(STD, dtype=torch.float32)[:, None, None]
+    assert made.loss(past, off).item() == pytest.approx(9.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("target", ["tendency", "state"])
+def test_what_a_perfect_network_would_say_gives_the_truth(model, window, target):
+    past, future = window
+    made = FieldModel(model.net, model.normalisation, target=target)
+    said = made.in_units(past, future)
+    made.predict = lambda x, frames=None: said
+    torch.testing.assert_close(made(past), future, rtol=1e-6, atol=1e-2)
+    assert made.loss(past, future).item() == 0.0
+
+
+def test_any_other_target_is_refused(model):
+    with pytest.raises(ValueError, match="target 'change' is none of tendency, state"):
+        FieldModel(model.net, model.normalisation, target="change")

@@ -16,13 +16,15 @@ import xarray as xr
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import DIMS
 
+LONGEST_LEAD_HOURS = 72
+
 
 class Forecaster(Protocol):
     """Anything that turns fields up to an init time into fields after it."""
 
     name: str
     frames_in: int  # hourly frames needed, the last at the init time
-    horizon_hours: int
+    horizon_hours: int  # of one forecast; later leads, up to LONGEST_LEAD_HOURS, go on from its own frames
     seasons_seen: Collection[int]  # in training or in the choice of its weights
 
     def hindcast(
@@ -32,20 +34,18 @@ class Forecaster(Protocol):
         ...
 
 
-def check_leads(forecaster: Forecaster, lead_hours: Sequence[int]) -> None:
-    """Raise InputError where a lead is beyond the forecaster's horizon."""
+def check_leads(lead_hours: Sequence[int]) -> None:
+    """Raise InputError where a lead is not in 1 to LONGEST_LEAD_HOURS."""
     for lead in lead_hours:
-        if not 1 <= lead <= forecaster.horizon_hours:
-            raise InputError(
-                f"lead {lead} h is outside 1 to {forecaster.horizon_hours} h, the horizon of {forecaster.name}."
-            )
+        if not 1 <= lead <= LONGEST_LEAD_HOURS:
+            raise InputError(f"lead {lead} h is outside 1 to {LONGEST_LEAD_HOURS} h; choose one inside.")
 
 
 def check_request(
     forecaster: Forecaster, fields: xr.Dataset, init_times: pd.DatetimeIndex, lead_hours: Sequence[int]
 ) -> None:
-    """Raise InputError where a lead is beyond the horizon or an init time lacks its past in `fields`."""
-    check_leads(forecaster, lead_hours)
+    """Raise InputError where a lead is out of reach or an init time lacks its past in `fields`."""
+    check_leads(lead_hours)
     times = fields.indexes["time"]
     for init in init_times:
         past = pd.date_range(end=init, periods=forecaster.frames_in, freq="h")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typhoon_tracker.forecast.base import Forecaster
 
 
-def forecaster(name: str) -> Forecaster:
-    """Return persistence, a shipped model by its name, or the model of a folder.
+def forecaster(name: str, *, precision: str = "fp32") -> Forecaster:
+    """Return persistence, a shipped model by its name, or the model of a folder, in a precision (see NeuralForecaster).
 
     Raises InputError for a name that is neither, and for weights that cannot be used.
     """
@@ -17,4 +17,4 @@ def forecaster(name: str) -> Forecaster:
     from typhoon_tracker.forecast.checkpoint import find
     from typhoon_tracker.forecast.neural import NeuralForecaster
 
-    return NeuralForecaster(find(name))
+    return NeuralForecaster(find(name), precision=precision)

@@ -6,28 +6,33 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from typhoon_tracker.errors import InputError
-from typhoon_tracker.forecast.model import Normalisation, TendencyModel
-from typhoon_tracker.nets.met2net import Met2NetConfig
+from typhoon_tracker.forecast.model import TARGETS, FieldModel, Normalisation
+from typhoon_tracker.nets import architectures
 from typhoon_tracker.resources import shipped
 
 WEIGHTS, CONFIG = "weights.safetensors", "config.json"
+NEEDED = ("architecture", "network", "target", "variables", "step_hours", "normalisation", "sha256")
 
 
-def save(model: TendencyModel, folder: Path, *, variables: Sequence[str], training: dict[str, Any]) -> None:
+def save(model: FieldModel, folder: Path, *, variables: Sequence[str], training: dict[str, Any]) -> None:
     """Write a model folder by renaming, last the config, which vouches for the weights."""
     from safetensors.torch import save as to_bytes
 
     folder.mkdir(parents=True, exist_ok=True)
     weights = to_bytes({name: value.detach().cpu().contiguous() for name, value in model.net.state_dict().items()})
+    architecture, settings = architectures.settings_of(model.net)
     config = {
-        "network": asdict(model.net.config),
+        "architecture": architecture,
+        "network": settings,
+        "target": model.target,
         "variables": list(variables),
         "step_hours": 1,
         "normalisation": asdict(model.normalisation),
@@ -35,10 +40,16 @@ def save(model: TendencyModel, folder: Path, *, variables: Sequence[str], traini
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     contents = {WEIGHTS: weights, CONFIG: json.dumps(config, indent=1).encode() + b"\n"}
-    for name, content in contents.items():
-        (folder / f".{name}.partial").write_bytes(content)
+    partial = {name: folder / f".{name}.partial" for name in contents}
+    try:
+        for name, content in contents.items():
+            partial[name].write_bytes(content)
+    except OSError:  # a full disk: what was there stays, and the rest of the disk is given back
+        for path in partial.values():
+            path.unlink(missing_ok=True)
+        raise
     for name in contents:
-        os.replace(folder / f".{name}.partial", folder / name)
+        os.replace(partial[name], folder / name)
 
 
 def find(name: str) -> Path:
@@ -53,7 +64,7 @@ def find(name: str) -> Path:
     )
 
 
-def load(folder: Path) -> tuple[TendencyModel, dict[str, Any]]:
+def load(folder: Path) -> tuple[FieldModel, dict[str, Any]]:
     """Return the model of a folder, in evaluation mode, and its config.
 
     Raises InputError where the weights are truncated or changed, or do not fit the network that the config describes.
@@ -72,8 +83,8 @@ def load(folder: Path) -> tuple[TendencyModel, dict[str, Any]]:
             f"the weights {folder / WEIGHTS} are truncated or changed (sha256 {digest[:12]}..., expected "
             f"{config['sha256'][:12]}...); get the file again."
         )
-    network = _network(config, folder)
-    model = TendencyModel(network, _normalisation(config, network, folder))
+    net = _network(config, folder)
+    model = FieldModel(net, _normalisation(config, net, folder), target=config["target"])
     try:
         state = from_bytes(content)
     except SafetensorError as error:
@@ -100,28 +111,24 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / CONFIG} cannot be read as a model's config: {error}.") from error
     if not isinstance(config, dict):
         raise InputError(f"{folder / CONFIG} is no model's config: it holds a {type(config).__name__}.")
-    missing = [key for key in ("network", "variables", "step_hours", "normalisation", "sha256") if key not in config]
+    missing = [key for key in NEEDED if key not in config]
     if missing:
         raise InputError(f"{folder / CONFIG} lacks {', '.join(missing)}.")
+    if config["target"] not in TARGETS:
+        raise InputError(f"{folder / CONFIG} has the target {config['target']!r}; known: {', '.join(TARGETS)}.")
     return config
 
 
-def _network(config: dict[str, Any], folder: Path) -> Met2NetConfig:
-    known = {field.name for field in fields(Met2NetConfig)}
-    unknown = sorted(set(config["network"]) - known)
-    if unknown:
-        raise InputError(
-            f"{folder / CONFIG} has unknown network settings {', '.join(unknown)}; known: {', '.join(sorted(known))}."
-        )
+def _network(config: dict[str, Any], folder: Path) -> nn.Module:
     try:
-        return Met2NetConfig(**config["network"])
+        return architectures.build(config["architecture"], config["network"])
     except ValueError as error:
         raise InputError(f"{folder / CONFIG} describes no network: {error}") from error
 
 
-def _normalisation(config: dict[str, Any], network: Met2NetConfig, folder: Path) -> Normalisation:
-    each = (network.variables,)
-    shapes = {"mean": each, "std": each, "tendency_std": (network.frames_out, *each)}
+def _normalisation(config: dict[str, Any], net: Any, folder: Path) -> Normalisation:
+    each = (net.config.variables,)
+    shapes = {"mean": each, "std": each, "tendency_std": (net.config.frames_out, *each)}
     for name, needed in shapes.items():
         got = np.shape(config["normalisation"].get(name))
         if got != needed:

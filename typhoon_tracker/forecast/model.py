@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from typhoon_tracker.nets.met2net import Met2Net, Met2NetConfig
+TENDENCY, STATE = "tendency", "state"
+TARGETS = (TENDENCY, STATE)
 
 
 @dataclass(frozen=True)
@@ -20,29 +22,49 @@ class Normalisation:
     tendency_std: Sequence[Sequence[float]]
 
 
-class TendencyModel(nn.Module):
-    """Met2Net predicting the change since the last frame: y_l = x_0 + s_l * net((x - mean) / std)_l, in SI units.
+class FieldModel(nn.Module):
+    """A network forecasting fields in SI units from x' = (x - mean) / std, x (B, T, N, H, W) to y (B, T', N, H, W).
 
-    x (B, T, N, H, W) and y (B, T', N, H, W); s_l is the typical change at lead l, so every lead weighs the same.
+    Target "tendency" is the change since the last frame, y_l = x_0 + s_l net(x')_l, where s_l is the typical change at
+    lead l, so that every lead weighs the same; target "state" is the field itself, y_l = mean + std net(x')_l, as in
+    the Met2Net release. ValueError for any other target.
     """
 
     mean: Tensor
     std: Tensor
     tendency_std: Tensor
 
-    def __init__(self, config: Met2NetConfig, normalisation: Normalisation) -> None:
+    def __init__(self, net: nn.Module, normalisation: Normalisation, *, target: str = TENDENCY) -> None:
         super().__init__()
-        self.net = Met2Net(config)
-        self.normalisation = normalisation
+        if target not in TARGETS:
+            raise ValueError(f"target {target!r} is none of {', '.join(TARGETS)}.")
+        self.net, self.normalisation, self.target = net, normalisation, target
         for name in ("mean", "std", "tendency_std"):
             value = torch.tensor(getattr(normalisation, name), dtype=torch.float32)
             self.register_buffer(name, value[..., None, None], persistent=False)
 
     def forward(self, x: Tensor, frames: Sequence[int] | None = None) -> Tensor:
+        return self.in_si(self.predict(x, frames), x[:, -1:], frames)
+
+    def predict(self, x: Tensor, frames: Sequence[int] | None = None) -> Tensor:
+        """Return the forecast of SI fields x in units of the target, as the network says it."""
+        return self.net(self.normalise(x), frames).float()
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """Return SI fields in units of the training split's standard deviation about its mean."""
+        return (x - self.mean) / self.std
+
+    def in_units(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return what a perfect network would say of x: the SI fields y in units of the target."""
+        return self.normalise(y) if self.target == STATE else (y - x[:, -1:]) / self.tendency_std
+
+    def in_si(self, said: Tensor, last: Tensor, frames: Sequence[int] | None = None) -> Tensor:
+        """Return in SI units what the network said (..., T', N, H, W) of the frame `last` (..., 1, N, H, W)."""
+        if self.target == STATE:
+            return self.mean + self.std * said
         scale = self.tendency_std if frames is None else self.tendency_std[list(frames)]
-        change = self.net((x - self.mean) / self.std, frames).float()
-        return x[:, -1:] + scale * change
+        return last + scale * said
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the mean square error of the forecast in units of the typical change."""
-        return (((self(x) - y) / self.tendency_std) ** 2).mean()
+        """Return the mean square error of the forecast in units of the target."""
+        return F.mse_loss(self.predict(x), self.in_units(x, y))

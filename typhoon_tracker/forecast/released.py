@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from typhoon_tracker.errors import InputError
@@ -41,6 +45,27 @@ UNIT_RENAMED = {
 UNUSED = (".spatial_gating_unit.fc.", "hid_k.", "enc_k_list.", "dec_k_list.")
 
 
+def load_released(path: str | Path, *, heads: int = 8) -> Met2Net:
+    """Return the network of a released checkpoint file, a state dict or Lightning's; nothing in the file is executed.
+
+    Raises InputError where the file cannot be read as tensors alone, and as `import_released` does.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"the checkpoint {path} cannot be read: {error.strerror}.") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"the checkpoint {path} holds something other than tensors, or is truncated; where you trust it, save its "
+            f"state dict alone with torch.save and give that."
+        ) from error
+    if isinstance(content, dict):
+        content = content.get("state_dict", content)
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise InputError(f"the checkpoint {path} holds no state dict.")
+    return import_released(content, heads=heads)
+
+
 def import_released(state_dict: Mapping[str, Tensor], *, heads: int = 8) -> Met2Net:
     """Return the network of a released state dict (plain, or Lightning's with `model.` prefixes).
 
@@ -68,16 +93,19 @@ def _sizes(given: Mapping[str, Tensor], heads: int) -> Met2NetConfig:
     except KeyError as error:
         raise InputError(f"these are no weights of the Met2Net release: {error.args[0]} is missing.") from error
     channels = first.shape[0]
-    return Met2NetConfig(
-        frames_in=enter.shape[1] // channels,
-        frames_out=leave.shape[0] // channels,
-        variables=_count(given, r"^enc_q_list\.(\d+)\."),
-        spatial_channels=channels,
-        temporal_channels=enter.shape[0],
-        stages=_count(given, r"^enc_q_list\.0\.enc\.(\d+)\."),
-        layers=_count(given, r"^hid_q\.layers\.(\d+)\."),
-        heads=heads,
-    )
+    try:
+        return Met2NetConfig(
+            frames_in=enter.shape[1] // channels,
+            frames_out=leave.shape[0] // channels,
+            variables=_count(given, r"^enc_q_list\.(\d+)\."),
+            spatial_channels=channels,
+            temporal_channels=enter.shape[0],
+            stages=_count(given, r"^enc_q_list\.0\.enc\.(\d+)\."),
+            layers=_count(given, r"^hid_q\.layers\.(\d+)\."),
+            heads=heads,
+        )
+    except ValueError as error:
+        raise InputError(f"the released weights describe no network: {error}") from error
 
 
 def _count(given: Mapping[str, Tensor], pattern: str) -> int:

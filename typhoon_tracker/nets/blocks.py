@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from typhoon_tracker.nets.depthwise import Depthwise, DilatedDepthwise
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Return x (B, C, H, W) channels last on a CPU, whose convolutions and their gradients are then far faster."""
+    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+
+
+def gelu(x: Tensor) -> Tensor:
+    """Return GELU(x), x (B, C, H, W), by the quick kernel, which a CPU has for memory in order alone."""
+    return F.gelu(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) if x.device.type == "cpu" else F.gelu(x)
 
 
 class ConvStage(nn.Module):
@@ -21,8 +35,32 @@ class ConvStage(nn.Module):
         self.conv.bias.data.zero_()  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
-        return F.silu(self.norm(F.pixel_shuffle(x, 2) if self.up else x))
+        x = self._upsample(x) if self.up else laid_out(self.conv(x))
+        return F.silu(self.norm(x.to(self.norm.weight.dtype)))  # under autocast in float32
+
+    def _upsample(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return F.pixel_shuffle(self.conv(x), 2)
+        # With a pixel's channels side by side (rather than the four pixels of a channel) the shuffle moves whole rows.
+        weight, bias = (p.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1) for p in self.conv.parameters())
+        y = laid_out(F.conv2d(x, weight, bias, padding=1)).permute(0, 2, 3, 1)  # (B, h, w, 4C)
+        rows = y.unflatten(3, (2, -1)).transpose(2, 3)  # (B, h, 2, w, 2C)
+        return rows.reshape(len(x), 2 * y.shape[1], 2 * y.shape[2], -1).permute(0, 3, 1, 2)
+
+
+class Readout(nn.Conv2d):
+    """A convolution 1x1 to the few channels of the output; on a CPU in the weight's own precision under autocast too."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__(c_in, c_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            # As a matrix product: a CPU's convolution is slow at the gradient for so few channels.
+            points = x.to(self.weight.dtype).permute(0, 2, 3, 1)
+            return F.linear(points, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
 class VariableAttention(nn.Module):
@@ -45,13 +83,14 @@ class VariableAttention(nn.Module):
         b, n, d, h, w = x.shape
         flat = x.flatten(0, 1)  # (B*N, D, h, w)
 
-        def tokens(y: Tensor) -> Tensor:
-            return y.reshape(b, n, self.heads, -1).transpose(1, 2)  # (B, heads, N, D/heads*h*w)
+        def tokens(y: Tensor) -> Tensor:  # channels innermost: the order of a token's features does not matter
+            split = y.permute(0, 2, 3, 1).reshape(b, n, h * w, self.heads, -1)
+            return split.permute(0, 3, 1, 2, 4).flatten(3)  # (B, heads, N, h*w*D/heads)
 
         q, k, v = tokens(self.query(flat)), tokens(self.key(flat)), tokens(self.value(flat))
         weights = torch.softmax(q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1]), dim=-1)  # (B, heads, N, N)
-        mixed = (weights @ v).transpose(1, 2).reshape(b * n, d, h, w)
-        return self.out(mixed).view(b, n, d, h, w)
+        mixed = (weights @ v).view(b, self.heads, n, h, w, -1).permute(0, 2, 3, 4, 1, 5)
+        return self.out(mixed.reshape(b * n, h, w, d).permute(0, 3, 1, 2)).unflatten(0, (b, n))
 
 
 class DropPath(nn.Module):
@@ -62,45 +101,28 @@ class DropPath(nn.Module):
         self.probability = probability
 
     def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight(x) if self.training else x
+
+    def weight(self, x: Tensor) -> Tensor:
+        """Return by what each row of x is multiplied: 1 in evaluation, else 0 or 1 / (1 - probability)."""
+        weight = x.new_ones(x.shape[0], *(1,) * (x.dim() - 1))
         if not self.training or self.probability == 0.0:
-            return x
+            return weight
         keep = 1.0 - self.probability
-        mask = x.new_empty(x.shape[0], *(1,) * (x.dim() - 1)).bernoulli_(keep)
-        return x * mask / keep
+        return weight.bernoulli_(keep) / keep
 
 
-class DilatedDepthwise(nn.Conv2d):
-    """Depthwise 7x7 with dilation 3; on a CPU computed exactly as nine undilated convolutions of its phases.
+class LargeKernelUnit(nn.Module, ABC):
+    """r = x + drop(ls1 A(BN1 x)); out = r + drop(ls2 M(BN2 r)), with a large-kernel gate A and a convolutional MLP M.
 
-    Dilation 3 never mixes rows or columns of different remainder modulo 3, and the plain kernel is many times faster.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 7, padding=9, dilation=3, groups=channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu":
-            return super().forward(x)
-        b, c, h, w = x.shape
-        x = F.pad(x, (0, -w % 3, 0, -h % 3))
-        rows, columns = x.shape[2] // 3, x.shape[3] // 3
-        phases = x.reshape(b, c, rows, 3, columns, 3).permute(3, 5, 0, 1, 2, 4).reshape(9 * b, c, rows, columns)
-        y = F.conv2d(phases, self.weight, self.bias, padding=3, groups=c)
-        y = y.reshape(3, 3, b, c, rows, columns).permute(2, 3, 4, 0, 5, 1).reshape(b, c, 3 * rows, 3 * columns)
-        return y[:, :, :h, :w]
-
-
-class TemporalAttentionUnit(nn.Module):
-    """TAU (Tan et al. 2023) as Met2Net uses it, without the squeeze-and-excitation branch that it never runs.
-
-    r = x + drop(ls1 A(BN1 x)); out = r + drop(ls2 M(BN2 r)), with a large-kernel gate A and a convolutional MLP M.
+    A(b) = b + proj2(weigh(GELU(proj1 b))); subclasses say how the large kernel's answer weighs its input.
     """
 
     def __init__(self, channels: int, drop_path: float, *, expansion: int = 4) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
         self.project_in = nn.Conv2d(channels, channels, 1)
-        self.near = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.near = Depthwise(channels, 5)
         self.far = DilatedDepthwise(channels)
         self.mix = nn.Conv2d(channels, channels, 1)
         self.project_out = nn.Conv2d(channels, channels, 1)
@@ -113,25 +135,51 @@ class TemporalAttentionUnit(nn.Module):
         self.drop = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop(self.scale1[:, None, None] * self._gate(self.norm1(x)))
-        mlp = self.narrow(F.gelu(self.depthwise(self.widen(self.norm2(x)))))
-        return x + self.drop(self.scale2[:, None, None] * mlp)
+        x = laid_out(x)
+        x = self._add(x, self.scale1, self._gate(self.norm1(x)))
+        return self._add(x, self.scale2, self.narrow(gelu(self.depthwise(self.widen(self.norm2(x))))))
+
+    @abstractmethod
+    def weigh(self, u: Tensor) -> Tensor:
+        """Return features u (B, D, h, w) as the large kernel lets them through."""
 
     def _gate(self, x: Tensor) -> Tensor:
-        u = F.gelu(self.project_in(x))
-        return x + self.project_out(u * self.mix(self.far(self.near(u))))
+        return x + self.project_out(self.weigh(gelu(self.project_in(x))))
+
+    def _add(self, x: Tensor, scale: Tensor, branch: Tensor) -> Tensor:
+        return torch.addcmul(x, scale[:, None, None] * self.drop.weight(x), branch)
+
+
+class TemporalAttentionUnit(LargeKernelUnit):
+    """TAU (Tan et al. 2023) as Met2Net uses it, without the squeeze-and-excitation branch that it never runs."""
+
+    def weigh(self, u: Tensor) -> Tensor:
+        return u * self.mix(self.far(self.near(u)))
 
 
 class TranslatorLayer(nn.Module):
-    """Variable attention, then a TAU per variable, each with a residual and a GroupNorm(1); TAU's is added twice."""
+    """Variable attention, then a unit per variable, each with a residual and a GroupNorm(1); the unit's is added twice.
 
-    def __init__(self, channels: int, heads: int, drop_path: float) -> None:
+    Without `attention` only its GroupNorm is left of the first half, and no variable sees another.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int,
+        drop_path: float,
+        *,
+        unit: Callable[[int, float], nn.Module] = TemporalAttentionUnit,
+        attention: bool = True,
+    ) -> None:
         super().__init__()
-        self.attention = VariableAttention(channels, heads)
+        self.attention = VariableAttention(channels, heads) if attention else None
         self.norm1, self.norm2 = nn.GroupNorm(1, channels), nn.GroupNorm(1, channels)
-        self.unit = TemporalAttentionUnit(channels, drop_path)
+        self.unit = unit(channels, drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         b, n = x.shape[:2]
-        flat = self.norm1((x + self.attention(x)).flatten(0, 1))  # (B*N, D, h, w)
-        return self.norm2(2 * flat + self.unit(flat)).unflatten(0, (b, n))
+        x = laid_out(x.flatten(0, 1)).unflatten(0, (b, n))
+        mixed = x if self.attention is None else x + self.attention(x)
+        flat = self.norm1(mixed.flatten(0, 1))  # (B*N, D, h, w)
+        return self.norm2(torch.add(self.unit(flat), flat, alpha=2)).unflatten(0, (b, n))

@@ -68,7 +68,7 @@ def open_files(
         raise InputError(f"no variable is asked for; the fields have {', '.join(CORE)}.")
     span = _span(times)
     found = Found(variables, {name: [] for name in dict.fromkeys((*variables, *OPTIONAL))})
-    for file in _expand(path):
+    for file in expand(path):
         with open_raw(file, tuple(found.pieces)) as (raws, holds):
             found.holds += holds
             for raw in raws:
@@ -85,7 +85,7 @@ def open_files(
     return validate(_merge(found), variables=variables)
 
 
-def _expand(path: str | Path) -> list[str]:
+def expand(path: str | Path) -> list[str]:
     text = str(path)
     if is_url(text) or Path(text).exists():
         return [text]
@@ -146,12 +146,12 @@ def _collect(raw: xr.Dataset, where: str, found: Found, region: Region | None, s
             attrs["units"] = UNITS[name][0].name
         values = np.ascontiguousarray(values, np.float32)
         found.pieces[name].append(Piece(where, times[chosen], rows.values, columns.values, values, attrs))
-    source = _source(raw if time_dim is None else raw.isel({time_dim: chosen}), where)
+    source = source_of(raw if time_dim is None else raw.isel({time_dim: chosen}), where)
     if source not in found.sources:
         found.sources.append(source)
 
 
-def _source(raw: xr.Dataset, where: str) -> str:
+def source_of(raw: xr.Dataset, where: str) -> str:
     written = str(raw.attrs.get("source", ""))
     if written and (str(raw.attrs.get("generator", "")).startswith(GENERATOR) or written.startswith("reconstruction")):
         return written

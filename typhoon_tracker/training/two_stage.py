@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typhoon_tracker.nets.met2net import Met2Net
+from typhoon_tracker.nets.streamed import early_gradients, streamed_encode, streamed_mse
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,24 @@ class TwoStage(nn.Module):
 
     def losses(self, x: Tensor, y: Tensor) -> Losses:
         """Return both losses for frames x, y (B, T, N, H, W), normalised."""
-        latent = self.net.encode(x)  # (B, N, T*S, h, w)
-        reconstruction = F.mse_loss(self.net.decode(self.slow_translator(latent)), y)
-        if self.slow_encoders is None:
-            start = latent.detach()
-            with torch.no_grad():
-                target = self.net.encode(y)
-        else:
-            with torch.no_grad():
-                start, target = (self.net.encode(frames, self.slow_encoders) for frames in (x, y))
-        return Losses(reconstruction, F.mse_loss(self.net.translator(start), target))
+        latent = self._encode(x, self.net.encoders)  # (B, G, T*S, h, w)
+        reconstruction = early_gradients(
+            lambda z: streamed_mse(self.net.decoders, self.slow_translator(z), y),
+            latent,
+            parameters=self.net.decoders.parameters(),
+        )
+        with torch.no_grad():
+            hard = self.slow_encoders is None
+            start = latent.detach() if hard else self._encode(x, self.slow_encoders)
+            target = self._encode(y, self.net.encoders if hard else self.slow_encoders)
+        in_latents = early_gradients(
+            lambda z: F.mse_loss(self.net.translator(z), target), start, parameters=self.net.translator.parameters()
+        )
+        return Losses(reconstruction, in_latents)
+
+    def _encode(self, x: Tensor, encoders: nn.ModuleList) -> Tensor:
+        config = self.net.config
+        return streamed_encode(encoders, x, groups=config.group_sizes, channels=config.spatial_channels)
 
     @torch.no_grad()
     def update(self) -> None:
