@@ -131,7 +131,7 @@ def test_from_one_init_time_the_whole_track_is_written(
 
 
 def test_a_forecaster_that_loses_every_storm_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "forecaster", lambda name: Flat())
+    monkeypatch.setattr(catalogue, "forecaster", lambda *_, **__: Flat())
     outcome = run(*ROKE, "--lead", "6h", "--model", "flat", "--out", tmp_path / "flat")
     assert outcome.code == 0, outcome.err
     facts, printed = summary(tmp_path / "flat"), table(outcome.out)
@@ -147,7 +147,7 @@ def test_a_forecaster_that_loses_every_storm_is_counted(tmp_path: Path, monkeypa
 
 @pytest.mark.usefixtures("no_map")
 def test_a_lost_fix_has_no_longitude_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "forecaster", lambda name: Flat())
+    monkeypatch.setattr(catalogue, "forecaster", lambda *_, **__: Flat())
     assert run(*ROKE, "--model", "flat", "--json", "--out", tmp_path).code == 0
     assert pd.read_csv(tmp_path / "track.csv")["lon"].isna().all()
 

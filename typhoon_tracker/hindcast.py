@@ -19,7 +19,8 @@ from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import validate
 from typhoon_tracker.forecast.base import Forecaster, valid_frames
 from typhoon_tracker.geo.grid import PAPER_REGION
-from typhoon_tracker.sources.reconstruction import SOURCE, Reconstruction, allowed_init_times
+from typhoon_tracker.sources.choice import RECONSTRUCTION, Choice, Span, choose, open_chosen
+from typhoon_tracker.sources.reconstruction import Reconstruction, allowed_init_times
 from typhoon_tracker.tracker.follow import follow
 from typhoon_tracker.tracker.settings import Settings
 from typhoon_tracker.verify.baselines import persistence, stationary
@@ -28,6 +29,7 @@ from typhoon_tracker.verify.errors import analysis, cases, score
 
 ADVISORY_HOURS = 6  # an analysed fix older than this is no first guess any more; the advisory at the init time is
 PAST_HOURS = 12
+RECONSTRUCTED = Choice(RECONSTRUCTION)
 Progress = Callable[[str, int, int], None]  # stage, done, of how many
 
 
@@ -40,6 +42,7 @@ class Analysis:
     fixes: pd.DataFrame
     init_times: pd.DatetimeIndex  # from which a forecast may start
     seconds: dict[str, float]
+    note: str = ""  # where the fields were chosen for the user: which, and how to get others
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +74,19 @@ def analyse(
     storm: Storm,
     best: BestTracks,
     *,
-    source: str = SOURCE,
+    source: str = RECONSTRUCTION,
     frames_in: int,
     horizon: int,
     progress: Progress = quiet,
 ) -> Analysis:
-    """Get a storm's fields over the region, from `source` (a path or "reconstruction"), and follow it through them.
+    """Get a storm's fields over the region, from `source` (see `sources.choice`), and follow it through them.
 
     Raises InputError for a storm that never enters the region, and for fields that do not hold its time there.
     """
     began = time.perf_counter()
-    fields = storm_fields(storm, best, source=source, frames_in=frames_in, horizon=horizon, progress=progress)
+    span = span_inside(storm, frames_in=frames_in, horizon=horizon)
+    choice = choose(source, span, PAPER_REGION, fetch=f"typhoon-tracker fetch --storm {storm.sid}")
+    fields = storm_fields(storm, best, choice=choice, span=span, progress=progress)
     opened = time.perf_counter()
     settings = Settings()
     advisories = _advisories(storm)
@@ -95,7 +100,7 @@ def analyse(
     allowed = allowed_init_times(fields).intersection(times_inside(storm))
     first = fields.indexes["time"][0] + pd.Timedelta(hours=frames_in - 1)
     seconds = {"fields": opened - began, "track": time.perf_counter() - opened}
-    return Analysis(storm, fields, fixes, allowed[allowed >= first], seconds)
+    return Analysis(storm, fields, fixes, allowed[allowed >= first], seconds, choice.note)
 
 
 def run(
@@ -213,18 +218,10 @@ def times_inside(storm: Storm) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(hourly["time"][PAPER_REGION.contains(hourly["lat"], hourly["lon"])])
 
 
-def storm_fields(
-    storm: Storm,
-    best: BestTracks,
-    *,
-    source: str = SOURCE,
-    frames_in: int = PAST_HOURS,
-    horizon: int = PAST_HOURS,
-    progress: Progress = quiet,
-) -> xr.Dataset:
-    """Return hourly fields over the region while a storm is in it, `frames_in` hours before and `horizon` hours after.
+def span_inside(storm: Storm, *, frames_in: int = PAST_HOURS, horizon: int = PAST_HOURS) -> Span:
+    """Return the hours of a storm in the region, from `frames_in` hours before to `horizon` hours after.
 
-    `source` is "reconstruction" or a path. Raises InputError for a storm that never enters the region.
+    Raises InputError for a storm that never enters it.
     """
     inside = times_inside(storm)
     if inside.empty:
@@ -233,11 +230,24 @@ def storm_fields(
             f"{storm} never enters the region {PAPER_REGION}: its best track stays within "
             f"{lat.min():.1f}-{lat.max():.1f}N, {lon.min():.1f}-{lon.max():.1f}E. Choose another storm."
         )
-    first, last = inside[0] - pd.Timedelta(hours=frames_in), inside[-1] + pd.Timedelta(hours=horizon)
-    if source != SOURCE:
-        from typhoon_tracker.sources.files import open_files
+    return inside[0] - pd.Timedelta(hours=frames_in), inside[-1] + pd.Timedelta(hours=horizon)
 
-        return validate(open_files(source, region=PAPER_REGION, times=(first, last)), hourly=True)
+
+def storm_fields(
+    storm: Storm,
+    best: BestTracks,
+    *,
+    choice: Choice = RECONSTRUCTED,
+    span: Span | None = None,
+    progress: Progress = quiet,
+) -> xr.Dataset:
+    """Return hourly fields over the region, by default the reconstructed ones while a storm is in it (`span_inside`).
+
+    Raises InputError for a storm that never enters the region, and for fields that do not hold the span.
+    """
+    first, last = span or span_inside(storm)
+    if choice.kind != RECONSTRUCTION:
+        return validate(open_chosen(choice, (first, last), PAPER_REGION, progress=progress), hourly=True)
     # Every other storm alive then is in the fields too.
     slack = pd.Timedelta(days=2)
     alive = best.table[best.table["time"].between(first - slack, last + slack)]["track_id"].unique()

@@ -130,6 +130,8 @@ def show(console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Pa
     for key, name in (("fields", "fields"), ("model", "model"), ("truth", "best_track")):
         say(f"{key:<8}{facts[name]}")
     say(f"files   {folder}/: {', '.join(FILES)}")
+    if hindcast.analysis.note:
+        say(hindcast.analysis.note)
 
 
 def provenance(facts: dict[str, Any]) -> str:

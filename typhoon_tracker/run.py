@@ -22,15 +22,19 @@ OUTPUT = Path("tracks/forecast")
 @app.command()
 def run(
     storm: Annotated[str, typer.Option(help="name or IBTrACS serial id of the storm, any case")],
-    lead: Annotated[str, typer.Option(help="lead time in hours, such as 3h")] = "3h",
+    lead: Annotated[str, typer.Option(help="lead time in hours, such as 3h; up to 72h")] = "3h",
     season: Annotated[
         int | None, typer.Option(help="season of the storm; the latest with that name if not given")
     ] = None,
     agency: Annotated[str, typer.Option(help="whose best track is the truth: wmo (JMA) or jtwc")] = "wmo",
     fields: Annotated[
-        str, typer.Option(help="'reconstruction', or a path to hourly netCDF, GRIB or Zarr")
-    ] = "reconstruction",
+        str,
+        typer.Option(
+            help="auto (cached ERA5, else reconstruction), reconstruction, era5, arco, cds, or a path to files"
+        ),
+    ] = "auto",
     model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = DEFAULT_MODEL,
+    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: the faster one, measured")] = "fp32",
     init: Annotated[
         str | None, typer.Option(help="forecast from this time alone (such as 2023-05-27T00), every lead")
     ] = None,
@@ -50,8 +54,8 @@ def run(
 
     best = ibtracs.load(agency)
     chosen = find(storm, season=season, agency=agency, best=best)
-    forecaster = named(model)
-    check_leads(forecaster, [lead_hours])
+    forecaster = named(model, precision=precision)
+    check_leads([lead_hours])
     start = None if init is None else times(init)
     label = f"{chosen.name or chosen.sid}-{chosen.season}"
     if start is None:
@@ -64,7 +68,7 @@ def run(
         analysed = hindcast.analyse(
             chosen, best, source=fields, frames_in=forecaster.frames_in, horizon=forecaster.horizon_hours, progress=show
         )
-        leads = [lead_hours] if start is None else list(range(1, forecaster.horizon_hours + 1))
+        leads = [lead_hours] if start is None else list(range(1, max(lead_hours, forecaster.horizon_hours) + 1))
         result = hindcast.run(analysed, best, forecaster, leads, init_times=start, progress=show)
     facts = outputs.summarise(result, lead_hours=lead_hours)
     order = [one.sid for one in season_storms(chosen.season, agency, best=best)].index(chosen.sid)

@@ -13,23 +13,34 @@ from typhoon_tracker.besttrack.agencies import BestTracks
 from typhoon_tracker.besttrack.storms import season_storms
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.forecast.base import Forecaster, check_leads
+from typhoon_tracker.sources.choice import AUTO, RECONSTRUCTION
 from typhoon_tracker.verify.statistics import compare, summary
 
 
 def verify(
-    season: int, best: BestTracks, forecaster: Forecaster, lead_hours: Sequence[int], *, progress: hindcast.Progress
+    season: int,
+    best: BestTracks,
+    forecaster: Forecaster,
+    lead_hours: Sequence[int],
+    *,
+    source: str = RECONSTRUCTION,
+    progress: hindcast.Progress,
 ) -> pd.DataFrame:
     """Return the errors (from `verify.errors.score`) of all storms of a season that reach the region as a storm.
 
-    Raises InputError where the season has none.
+    Raises InputError where the season has none, and for the source "auto", which could mix fields of two sources.
     """
+    if source == AUTO:
+        raise InputError("fields 'auto' could differ from storm to storm of a season; choose reconstruction or era5.")
     lead_hours = sorted(set(lead_hours))
-    check_leads(forecaster, lead_hours)
+    check_leads(lead_hours)
     storms = season_storms(season, best.agency, best=best)
     parts = []
     for done, storm in enumerate(storms, start=1):
         if len(hindcast.times_inside(storm)):
-            analysed = hindcast.analyse(storm, best, frames_in=forecaster.frames_in, horizon=forecaster.horizon_hours)
+            analysed = hindcast.analyse(
+                storm, best, source=source, frames_in=forecaster.frames_in, horizon=forecaster.horizon_hours
+            )
             if len(analysed.init_times):
                 parts.append(hindcast.run(analysed, best, forecaster, lead_hours).errors)
         progress(f"storms of {season}", done, len(storms))

@@ -122,7 +122,7 @@ def _receive(url: str, part: Path, advance: Any) -> bool:
     except requests.exceptions.ConnectionError as error:
         if part.exists() and part.stat().st_size > have:
             return False
-        raise InputError(f"could not connect to {url}: {_reason(error)}. {_WAY_OUT}") from error
+        raise InputError(f"could not connect to {url}: {reason(error)}. {_WAY_OUT}") from error
     except requests.exceptions.RequestException as error:
         raise InputError(f"could not fetch {url}: {error}. {_WAY_OUT}") from error
     return total is None or part.stat().st_size == total
@@ -136,7 +136,7 @@ def _append(pieces: Iterator[bytes], part: Path, have: int, total: int | None, a
             advance(have, total)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return the operating system's words out of the nested errors of the HTTP library."""
     inner: object = error
     while isinstance(inner, Exception):
