@@ -14,10 +14,12 @@ from typhoon_tracker.fetch import cached
 from typhoon_tracker.fetch.verbs import fetch
 from typhoon_tracker.resources import DEFAULT_MODEL
 from typhoon_tracker.run import run
+from typhoon_tracker.today import forecast
 from typhoon_tracker.training.train import train
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=__doc__)
 app.command()(run)
+app.command()(forecast)
 app.command()(fetch)
 app.add_typer(cached.app, name="cache")
 app.command()(train)
