@@ -16,7 +16,8 @@ PACKAGE = PROJECT / "typhoon_tracker"
 # From the top down; a part may import from its own layer and those below. A part is a file or a folder of the package.
 LAYERS = (
     {"run", "cli"},
-    {"outputs", "season", "evaluation", "evaluate_command", "hindcast", "fetch", "console"},
+    {"cones", "evaluate_command", "fetch", "today", "tracking", "verify_command"},
+    {"outputs", "season", "evaluation", "hindcast", "console"},
     {"plot", "verify", "training", "downscale"},
     {"forecast", "tracker"},
     {"nets", "sources", "besttrack"},

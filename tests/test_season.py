@@ -112,7 +112,7 @@ def test_a_season_without_a_storm_in_the_region_is_refused() -> None:
     ("arguments", "sentence"),
     [
         (("--season", "1879", "--lead", "6h"), "no storm of season 1879"),
-        (("--season", "2022", "--lead", "13h"), "lead 13 h is outside 1 to 12 h"),
+        (("--season", "2022", "--lead", "73h"), "lead 73 h is outside 1 to 72 h"),
         (("--season", "2022", "--lead", "6h", "--lead", "soon"), "lead 'soon'"),
         (("--season", "2022", "--lead", "6h", "--agency", "jmaa"), "no best-track agency 'jmaa'"),
     ],

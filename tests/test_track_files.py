@@ -144,3 +144,100 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     for read in (track_files.read_csv, track_files.read_features):
         with pytest.raises(InputError, match=r"absent\.csv cannot be read"):
             read(tmp_path / "absent.csv")
+
+
+# What StitchNodes writes for --in_fmt "lon,lat,slp,wind" on a grid, hourly tracks of two storms.
+STITCHED = """\
+start\t2\t2013\t9\t1\t0
+\t580\t436\t145.000000\t19.000000\t9.933750e+04\t1.745000e+01\t2013\t9\t1\t0
+\t576\t440\t144.000000\t20.000000\t9.900000e+04\t1.900000e+01\t2013\t9\t1\t6
+start\t1\t2013\t9\t2\t18
+\t2\t300\t0.500000\t-15.000000\t1.001000e+05\t1.200000e+01\t2013\t9\t2\t18
+"""
+
+
+def test_stitch_nodes_text_becomes_tracks(tmp_path: Path) -> None:
+    (tmp_path / "tracks.txt").write_text(STITCHED)
+    table = track_files.read_stitch_nodes(tmp_path / "tracks.txt")
+    assert table["track_id"].tolist() == ["0", "0", "1"]
+    assert table["time"].tolist() == list(pd.to_datetime(["2013-09-01 00:00", "2013-09-01 06:00", "2013-09-02 18:00"]))
+    assert table[["lat", "lon", "msl", "wind"]].iloc[0].tolist() == [19, 145, 99_337.5, 17.45]
+    unstructured = STITCHED.replace("\t436\t", "\t").replace("\t440\t", "\t").replace("\t300\t", "\t")
+    (tmp_path / "cells.txt").write_text(unstructured)
+    pd.testing.assert_frame_equal(track_files.read_stitch_nodes(tmp_path / "cells.txt"), table)
+    named = track_files.read_stitch_nodes(tmp_path / "tracks.txt", variables=("slp", "u10"))
+    assert named["slp"].iloc[0] == 99_337.5
+
+
+nodes = st.lists(
+    st.tuples(st.floats(-90, 90), st.floats(0, 359.9), st.floats(80_000, 110_000), st.integers(0, 240)),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda row: row[3],
+)
+
+
+@given(st.lists(nodes, min_size=1, max_size=3))
+@settings(max_examples=25, deadline=None)
+def test_any_tracks_come_back_from_stitch_nodes_to_the_last_bit(
+    storms: list[list[tuple[float, float, float, int]]],
+) -> None:
+    parts = []
+    for number, rows in enumerate(storms):
+        lat, lon, msl, hours = zip(*sorted(rows, key=lambda row: row[3]), strict=True)
+        time = pd.Timestamp("2023-12-28") + pd.to_timedelta(list(hours), unit="h")
+        parts.append(
+            track.create(track_id=str(number), time=time, lat=list(lat), lon=list(lon), msl=list(msl), wind=np.nan)
+        )
+    table = pd.concat(parts, ignore_index=True)
+    with TemporaryDirectory() as folder:
+        path = track_files.write_stitch_nodes(table, Path(folder) / "tracks.txt")
+        pd.testing.assert_frame_equal(track_files.read_stitch_nodes(path), table, check_exact=True)
+
+
+def test_forecasts_of_one_storm_are_several_tracks_of_stitch_nodes(tmp_path: Path) -> None:
+    lead = pd.to_timedelta([0, 6], unit="h")
+    parts = [
+        track.create(track_id="W", time=init + lead, lat=20.0, lon=130.0, init_time=init, lead_time=lead)
+        for init in pd.date_range("2023-05-20", periods=2, freq="6h")
+    ]
+    path = track_files.write_stitch_nodes(pd.concat(parts, ignore_index=True), tmp_path / "tracks.txt")
+    assert track_files.read_stitch_nodes(path)["track_id"].tolist() == ["0", "0", "1", "1"]
+    with pytest.raises(InputError, match="whole hours"):
+        track_files.write_stitch_nodes(forecasts(), tmp_path / "other.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it is empty"),
+        (STITCHED.splitlines()[0], "ends 2 fixes early"),
+        (STITCHED.replace("start\t2", "start\t1"), "line 3 of .*more or fewer fixes"),
+        (STITCHED.replace("start\t2", "start\t3"), "line 4 of .*more or fewer fixes"),
+        (STITCHED.replace("9.900000e+04\t", ""), "line 3 of .*name the columns"),
+        (STITCHED.replace("9.933750e+04\t", "9.9\t9.9\t"), "line 2 of .*name the columns"),
+        (STITCHED.replace("2013\t9\t1\t6", "2013\t13\t1\t6"), "not of StitchNodes: "),
+        (STITCHED.replace("start\t2", "start\ttwo"), "line 1 of .*no number of fixes"),
+        (STITCHED.replace("145.000000", "east"), "not of StitchNodes: .*east"),
+    ],
+)
+def test_what_is_no_stitch_nodes_text_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "tracks.txt").write_text(text)
+    with pytest.raises(InputError, match=said):
+        track_files.read_stitch_nodes(tmp_path / "tracks.txt")
+
+
+def test_huracanpy_reads_what_is_written(tmp_path: Path) -> None:
+    huracanpy = pytest.importorskip("huracanpy")
+    best = forecasts().dropna(subset=["lat"]).drop(columns=["init_time", "lead_time"])
+    best["time"] = pd.to_datetime(["2023-05-20 00:00", "2023-05-20 06:00"])
+    stitched = huracanpy.load(
+        str(track_files.write_stitch_nodes(best, tmp_path / "tracks.txt")),
+        source="tempestextremes",
+        variable_names=["msl", "wind"],
+    )
+    plain = huracanpy.load(str(track_files.write_csv(best, tmp_path / "tracks.csv")))
+    for tracks in (stitched, plain):
+        for name in ("lon", "lat", "msl", "wind"):
+            np.testing.assert_allclose(tracks[name], best[name])
+        assert pd.to_datetime(tracks["time"].values).tz_localize(None).tolist() == best["time"].tolist()

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from typhoon_tracker.console import call, counted, hours, progress
+from typhoon_tracker.cones import cone
+from typhoon_tracker.console import call, counted, progress
 from typhoon_tracker.evaluate_command import evaluate
 from typhoon_tracker.fetch import cached
 from typhoon_tracker.fetch.verbs import fetch
-from typhoon_tracker.resources import DEFAULT_MODEL
 from typhoon_tracker.run import run
 from typhoon_tracker.today import forecast
 from typhoon_tracker.training.train import train
+from typhoon_tracker.verify_command import verify
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help=__doc__)
 app.command()(run)
 app.command()(forecast)
 app.command()(fetch)
 app.add_typer(cached.app, name="cache")
-app.command()(train)
+app.command()(verify)
 app.command()(evaluate)
+app.command()(cone)
+app.command()(train)
 
 
 @app.command()
@@ -45,44 +47,6 @@ def reconstruct(
         fields = hindcast.storm_fields(chosen, best, progress=show)
     write_cds(fields, out)
     print(f"{out}: {fields.sizes['time']} hourly frames of {chosen}; {fields.attrs['source']}")
-
-
-@app.command()
-def verify(
-    season: Annotated[int, typer.Option(help="season to hindcast; 2023 was never seen in training")],
-    lead: Annotated[list[str], typer.Option(help="lead time such as 6h; may be given several times")],
-    agency: Annotated[str, typer.Option(help="best tracks: wmo (JMA) or jtwc")] = "wmo",
-    fields: Annotated[
-        str, typer.Option(help="reconstruction, era5, arco, cds, or a path to files that hold every storm")
-    ] = "reconstruction",
-    model: Annotated[str, typer.Option(help="a model of models/, a model folder, or 'persistence'")] = DEFAULT_MODEL,
-    precision: Annotated[str, typer.Option(help="fp32, bf16, or auto: the faster one, measured")] = "fp32",
-    json: Annotated[bool, typer.Option("--json", help="print JSON and nothing else")] = False,
-) -> None:
-    """Hindcast all storms of a season and compare the model with every baseline on the same cases."""
-    from rich.console import Console
-
-    from typhoon_tracker import season as whole
-    from typhoon_tracker.besttrack import ibtracs
-    from typhoon_tracker.forecast.catalogue import forecaster
-    from typhoon_tracker.verify.report import table
-    from typhoon_tracker.verify.statistics import summary
-
-    best = ibtracs.load(agency)
-    chosen = forecaster(model, precision=precision)
-    with progress() as show:
-        errors = whole.verify(season, best, chosen, [hours(one) for one in lead], source=fields, progress=show)
-    if json:
-        print(dumps(whole.as_json(errors), indent=1))
-        return
-    storms = errors["track_id"].nunique()
-    title = f"Season {season}: {storms} storms in the region at tropical-storm strength"
-    console = Console()
-    console.print(table(summary(errors), title=title))
-    if season in chosen.seasons_seen:
-        note = f"{chosen.name} has seen the season {season} in training: these errors are no test of it."
-        console.print(note, highlight=False, soft_wrap=True)
-    console.print(f"fields  {fields}\nmodel   {chosen.name}\ntruth   {best.source}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -23,11 +23,14 @@ from typhoon_tracker.verify.report import as_json, one_forecast, table
 from typhoon_tracker.verify.statistics import summary
 
 if TYPE_CHECKING:
+    import xarray as xr
     from rich.console import Console
+
+    from typhoon_tracker.verify.cone import Cone
 
 TECHNIQUE = "M2NT"
 WIDEST = 200  # letters of a line under the map
-FILES = ("adeck.dat", "errors.csv", "map.png", "map.svg", "summary.json", "track.csv", "track.geojson")
+FILES = ("adeck.dat", "edeck.dat", "errors.csv", "map.png", "map.svg", "summary.json", "track.csv", "track.geojson")
 SHOWN = ("model", "persistence", "cliper", "analysis")  # methods of the summary, in this order
 
 
@@ -62,6 +65,17 @@ def summarise(hindcast: Hindcast, *, lead_hours: int) -> dict[str, Any]:
     }
 
 
+def fitting_cone(model: str, fields: xr.Dataset) -> Cone | None:
+    """Return the error cone in a model's folder if it was fitted on fields of the same source, else None."""
+    if model == "persistence":
+        return None
+    from typhoon_tracker.forecast.checkpoint import find
+    from typhoon_tracker.verify.cone import of_model
+
+    cone = of_model(find(model))
+    return cone if cone is not None and fields.attrs["source"].startswith(cone.fields) else None
+
+
 def write(
     hindcast: Hindcast,
     facts: dict[str, Any],
@@ -72,22 +86,33 @@ def write(
     title: str,
     whole: bool,
     began: float,
+    cone: Cone | None = None,
 ) -> None:
     """Write every output of a run into `folder`; `whole` tracks keep every lead. Completes `facts` with the total time.
+
+    With an error cone, its radii stand beside the fixes of `whole` tracks, on their map and in the e-deck.
 
     The files of an earlier run are replaced, other files stay. Raises InputError where the folder cannot be written.
     """
     from typhoon_tracker.besttrack.atcf import write_adeck
+    from typhoon_tracker.besttrack.edeck import write_edeck
     from typhoon_tracker.plot.track_map import draw, save
     from typhoon_tracker.track_files import write_csv, write_geojson
+    from typhoon_tracker.verify.cone_area import areas
 
     lead = pd.Timedelta(hours=lead_hours)
     forecasts = hindcast.fixes if whole else hindcast.lead_track(lead_hours)
     errors = hindcast.errors if whole else hindcast.errors[hindcast.errors["lead_time"] == lead]
+    shapes = {}
+    if cone is not None and whole and len(forecasts):
+        forecasts, shapes = cone.with_radii(forecasts), areas(cone, forecasts)
     with _together(folder) as partial:
         write_csv(forecasts, partial / "track.csv")
         write_geojson(forecasts.dropna(subset=["lat"]), partial / "track.geojson")
         write_adeck(hindcast.fixes, partial / "adeck.dat", basin="WP", number=atcf_number, technique=TECHNIQUE)
+        if cone is not None:
+            probable = cone.probabilities(hindcast.fixes)
+            write_edeck(probable, partial / "edeck.dat", basin="WP", number=atcf_number, technique=TECHNIQUE)
         hours = errors["lead_time"].dt.total_seconds() / 3600
         written = errors.assign(lead_hours=hours).drop(columns="lead_time")
         written.to_csv(partial / "errors.csv", index=False, float_format="%.4f")
@@ -99,19 +124,22 @@ def write(
             subtitle=provenance(facts),
             region=PAPER_REGION,
             lead_hours=None if whole else lead_hours,
+            cone=shapes,
         )
         save(figure, partial / "map")
         facts["seconds"]["total"] = round(time.perf_counter() - began, 2)
         (partial / "summary.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def show(console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Path) -> None:
+def show(
+    console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Path, *, cone: Cone | None = None
+) -> None:
     """Print the table of errors, how many forecasts stand behind it, where they come from, and where the files are."""
     title = f"Track errors of {hindcast.analysis.storm}"
     errors = hindcast.errors
     single = len(errors) > 0 and (errors["init_time"] == errors["init_time"].iloc[0]).all()
     if single:
-        console.print(one_forecast(errors[errors["method"].isin(SHOWN)], title=title))
+        console.print(one_forecast(errors[errors["method"].isin(SHOWN)], title=title, cone=cone))
     else:
         console.print(table(summary(errors), title=title))
 
@@ -129,9 +157,15 @@ def show(console: Console, hindcast: Hindcast, facts: dict[str, Any], folder: Pa
         say(f"From the model's fix to the tracker's own analysed fix: {facts['model_to_analysis_km']} km mean.")
     for key, name in (("fields", "fields"), ("model", "model"), ("truth", "best_track")):
         say(f"{key:<8}{facts[name]}")
-    say(f"files   {folder}/: {', '.join(FILES)}")
+    if cone is not None:
+        say(f"cone    {_levels(cone)} of {cone.model}'s errors in {cone.season}, {min(cone.n)} or more a lead")
+    say(f"files   {folder}/: {', '.join(name for name in FILES if (folder / name).exists())}")
     if hindcast.analysis.note:
         say(hindcast.analysis.note)
+
+
+def _levels(cone: Cone) -> str:
+    return " and ".join(f"{100 * level:g} %" for level in cone.levels)
 
 
 def provenance(facts: dict[str, Any]) -> str:
@@ -170,8 +204,11 @@ def _together(folder: Path) -> Iterator[Path]:
         partial.mkdir(parents=True)
         yield partial
         with _uninterrupted():
-            for path in partial.iterdir():
-                os.replace(path, folder / path.name)
+            made_now = {path.name for path in partial.iterdir()}
+            for name in made_now:
+                os.replace(partial / name, folder / name)
+            for name in set(FILES) - made_now:  # an earlier run's, such as the deck of a cone that is no longer there
+                (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(folder, error.strerror or str(error)) from error
     finally:

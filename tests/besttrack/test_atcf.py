@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from typhoon_tracker import track
-from typhoon_tracker.besttrack.atcf import KNOT, read_deck, write_adeck
+from typhoon_tracker.besttrack.atcf import KNOT, read_deck, write_adeck, write_bdeck
 from typhoon_tracker.errors import InputError
 
 # The layout of JTWC's b-decks, wind radii and all, for a storm over the date line.
@@ -172,3 +172,34 @@ def test_tables_atcf_cannot_hold_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=said):
             write_adeck(wrong, tmp_path / "a.dat", **header)
+
+
+@given(fixes)
+@settings(max_examples=25, deadline=None)
+def test_a_best_track_is_read_back_from_its_b_deck(rows: list[tuple[float, ...]]) -> None:
+    lat, lon, wind, msl = map(list, zip(*rows, strict=True))
+    lat = [0.2 if abs(a) < 0.05 and (o < 0.05 or o > 359.95) else a for a, o in zip(lat, lon, strict=True)]
+    minutes = pd.to_timedelta(90 * np.arange(len(lat)), unit="min")
+    time = pd.Timestamp("2023-05-19T18:00") + minutes
+    best = track.create(track_id="MAWAR", time=time, lat=lat, lon=lon, wind=wind, msl=msl)
+    with TemporaryDirectory() as folder:
+        again = read_deck(write_bdeck(best, Path(folder) / "bwp022023.dat", basin="WP", number=2))
+    assert again["time"].tolist() == best["time"].tolist()
+    assert (again["lat"] - best["lat"]).abs().max() <= 0.05 + 1e-9
+    assert ((again["lon"] - best["lon"] + 180) % 360 - 180).abs().max() <= 0.05 + 1e-9
+    assert (again["wind"] - best["wind"]).abs().max() <= KNOT / 2 + 1e-9
+    assert "init_time" not in again
+    assert set(again["track_id"]) == {"WP022023"}
+
+
+def test_a_b_deck_s_minutes_stand_in_their_own_field_and_two_storms_are_refused(tmp_path: Path) -> None:
+    best = read_deck(deck(tmp_path, B_DECK))
+    lines = write_bdeck(best, tmp_path / "b.dat", basin="WP", number=2).read_text().splitlines()
+    assert [line[:48] for line in lines] == [
+        "WP, 02, 2023123118,   , BEST,   0,  58N, 1790E, ",
+        "WP, 02, 2024010100,   , BEST,   0,  65N, 1795W, ",
+        "WP, 02, 2024010103, 30, BEST,   0,  70N, 1789W, ",
+    ]
+    two = pd.concat([best, best.assign(track_id="OTHER")], ignore_index=True)
+    with pytest.raises(InputError, match="a b-deck holds one storm; the table has 2"):
+        write_bdeck(two, tmp_path / "c.dat", basin="WP", number=2)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from shapely.geometry.base import BaseGeometry
 
 from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
@@ -21,6 +22,7 @@ from typhoon_tracker.plot.error_panel import means_over_common_cases
 from typhoon_tracker.plot.style import INTENSITIES, UNKNOWN, intensity
 from typhoon_tracker.plot.track_map import draw, save
 from typhoon_tracker.plot.view import View, extent
+from typhoon_tracker.verify.cone_area import swath
 
 HOURS = pd.Timedelta(hours=1)
 
@@ -256,3 +258,34 @@ def test_tables_that_cannot_be_drawn_are_refused() -> None:
         draw(best, forecast, errors_of(forecast).drop(columns="error_km"), title="", subtitle="")
     with pytest.raises(InputError, match="none has a position"):
         draw(best.assign(lat=np.nan), forecast, errors_of(forecast), title="", subtitle="")
+
+
+def cone_around(forecast: pd.DataFrame) -> dict[float, BaseGeometry]:
+    last = len(forecast)
+    return {
+        p: swath(forecast["lat"], forecast["lon"], np.linspace(20, km, last)) for p, km in ((0.67, 120), (0.9, 250))
+    }
+
+
+@pytest.mark.parametrize("turn", [0, 50, -360])
+def test_a_cone_is_drawn_under_one_forecast_and_wholly_on_the_map(turn: float) -> None:
+    best = best_track()
+    best = best.assign(lon=best["lon"] + turn)
+    forecast = one_forecast(best)
+    cone = cone_around(forecast)
+    figure = figure_of(best, forecast, cone=cone)
+    west, east, south, north = shown(figure)
+    x0, y0, x1, y1 = cone[0.9].bounds
+    assert wrap(x0, 90.0) > west
+    assert wrap(x0, 90.0) + x1 - x0 < east
+    assert south < y0
+    assert y1 < north
+    said = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert "67 % and 90 % of past errors" in said
+    assert len(figure_of(best, forecast).axes[0].collections) < len(figure.axes[0].collections)
+
+
+def test_a_cone_around_many_forecasts_is_refused() -> None:
+    best = best_track()
+    with pytest.raises(InputError, match="around one forecast"):
+        figure_of(best, forecasts(best), cone=cone_around(one_forecast(best)))

@@ -122,3 +122,22 @@ def test_each_forecast_that_is_not_scored_says_why():
     ]
     assert judged["scored"].tolist() == [reason == "" for reason in judged["reason"]]
     assert (judged["time"] - judged["init_time"] == 6 * HOUR).all()
+
+
+@given(north=st.floats(-3, 3), east=st.floats(-3, 3))
+@settings(max_examples=25, deadline=None)
+def test_on_the_ellipsoid_distances_are_pyproj_s_and_the_components_still_make_them_up(north, east):
+    pyproj = pytest.importorskip("pyproj")
+    made = forecast(16.0 + north, 130.0 + east)
+    row, on_sphere = (score(made, NORTHWARD, analysed=NORTHWARD, ellipsoid=e).iloc[0] for e in (True, False))
+    metres = pyproj.Geod(ellps="WGS84").inv(130.0, 16.0, 130.0 + east, 16.0 + north)[2]
+    assert row["error_km"] == pytest.approx(metres / 1000, abs=1e-6)
+    assert row["analysis_km"] == pytest.approx(metres / 1000, abs=1e-6)
+    assert np.hypot(row["along_km"], row["cross_km"]) == pytest.approx(row["error_km"], abs=1e-6)
+    assert row["error_km"] == pytest.approx(on_sphere["error_km"], rel=0.007, abs=1e-6)
+
+
+def test_a_degree_of_latitude_is_shorter_on_the_ellipsoid_in_the_tropics():
+    row = score(forecast(17.0, 130.0), NORTHWARD, ellipsoid=True).iloc[0]
+    assert row["along_km"] == pytest.approx(110.66, abs=0.02)
+    assert row["along_km"] < DEGREE_KM

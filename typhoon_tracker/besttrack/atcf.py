@@ -1,4 +1,4 @@
-"""ATCF decks, the tropical cyclone centres' exchange format: read b-decks and a-decks, write a-decks.
+"""ATCF decks, the tropical cyclone centres' exchange format: read and write b-decks and a-decks.
 
 A line is `BASIN, CY, YYYYMMDDHH, TECHNUM/MIN, TECH, TAU, LAT, LON, VMAX, MSLP, TY, RAD, ...` with latitude and
 longitude in tenths of a degree and hemisphere, wind in knots, pressure in hPa; 0 stands for an unknown wind or
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -37,18 +38,11 @@ def read_deck(path: str | os.PathLike[str], *, technique: str | None = None) -> 
     of an a-deck with several, `technique` says which. Winds keep their centre's averaging period. Raises InputError
     for a line that is not ATCF, naming its number, and for a technique that is missing or not said.
     """
-    try:
-        text = Path(path).read_text(encoding="latin-1")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    lines = [_parse(line, f"line {n} of {path}") for n, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if not lines:
-        raise InputError(f"{path} holds no line of an ATCF deck.")
-    deck = pd.DataFrame(lines)
-    chosen = _choose(sorted(deck["technique"].unique()), technique, path)
+    deck = pd.DataFrame([parse(line, f"line {n} of {path}") for n, line in numbered_lines(path)])
+    chosen = choose(sorted(deck["technique"].unique()), technique, path)
     deck = _one_line_a_fix(deck[deck["technique"] == chosen])
     columns = {name: deck[name] for name in ("lat", "lon", "msl", "wind")}
-    columns |= {"track_id": _storm_ids(deck), "time": deck["init_time"] + deck["lead_time"]}
+    columns |= {"track_id": storm_ids(deck), "time": deck["init_time"] + deck["lead_time"]}
     if chosen != BEST:
         columns |= {"init_time": deck["init_time"], "lead_time": deck["lead_time"]}
     return track.create(**columns)
@@ -61,23 +55,59 @@ def write_adeck(table: pd.DataFrame, path: str | os.PathLike[str], *, basin: str
     digits. Positions are rounded to 0.1 degree, winds to 1 kt, pressures to 1 hPa. Raises InputError for a table
     without lead times in whole hours, or of several storms.
     """
-    path = Path(path)
-    _check_header(basin, number, technique)
-    fixes = _check_forecast(table).dropna(subset=["lat", "lon"]).sort_values(["init_time", "lead_time"])
+    check_header(basin, number, technique)
+    fixes = check_forecast(track.validate(table)).dropna(subset=["lat", "lon"]).sort_values(["init_time", "lead_time"])
+    return _write(fixes, Path(path), line_starts(fixes, basin, number, TECHNUM, technique))
+
+
+def write_bdeck(table: pd.DataFrame, path: str | os.PathLike[str], *, basin: str, number: int) -> Path:
+    """Write the best track of one storm as an ATCF b-deck and return the path, rounded as in `write_adeck`.
+
+    Minutes past the hour stand in their own field. Winds keep their agency's averaging period, which the format does
+    not tell: say whose they are in the file's name. Raises InputError for a table of several storms.
+    """
+    check_header(basin, number, "M2NT")
+    _one_storm(track.validate(table), "a b-deck")
+    fixes = table.dropna(subset=["lat", "lon"]).sort_values("time")
+    hours = fixes.assign(init_time=fixes["time"].dt.floor("h"), lead_time=pd.Timedelta(0))
+    minutes = [f"{m:02d}" if m else "  " for m in fixes["time"].dt.minute]
+    return _write(fixes, Path(path), line_starts(hours, basin, number, minutes, BEST))
+
+
+def line_starts(
+    fixes: pd.DataFrame, basin: str, number: int, fourth: str | Sequence[str], technique: str
+) -> Iterator[str]:
+    """Yield the first eight fields of the line of each forecast fix, through LON and its comma."""
+    fourths = [fourth] * len(fixes) if isinstance(fourth, str) else fourth
     dates = fixes["init_time"].dt.strftime("%Y%m%d%H")
     taus = fixes["lead_time"].dt.total_seconds() / 3600
     lons = wrap(fixes["lon"], -180.0)
-    rows = zip(dates, taus, fixes["lat"], lons, fixes["wind"] / KNOT, fixes["msl"] / 100, strict=True)
+    for date, tau, lat, lon, mark in zip(dates, taus, fixes["lat"], lons, fourths, strict=True):
+        place = f"{_tenths(lat, 'NS'):>4}, {_tenths(lon, 'EW'):>5},"
+        yield f"{basin}, {number:02d}, {date}, {mark}, {technique:>4}, {tau:3.0f}, {place}"
+
+
+def _write(fixes: pd.DataFrame, path: Path, starts: Iterator[str]) -> Path:
+    rows = zip(starts, fixes["wind"] / KNOT, fixes["msl"] / 100, strict=True)
     with replacing(path) as temporary, temporary.open("w", encoding="ascii") as deck:
-        for date, tau, lat, lon, wind, msl in rows:
-            deck.write(
-                f"{basin}, {number:02d}, {date}, {TECHNUM}, {technique:>4}, {tau:3.0f}, {_tenths(lat, 'NS'):>4},"
-                f" {_tenths(lon, 'EW'):>5}, {_whole(wind):3d}, {_whole(msl):4d}, {NO_RADII}\n"
-            )
+        deck.writelines(f"{start} {_whole(wind):3d}, {_whole(msl):4d}, {NO_RADII}\n" for start, wind, msl in rows)
     return path
 
 
-def _parse(line: str, where: str) -> dict[str, object]:
+def numbered_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
+    """Return the lines of a deck that are not blank, with their numbers; InputError where there is none."""
+    try:
+        text = Path(path).read_text(encoding="latin-1")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    lines = [(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise InputError(f"{path} holds no line of an ATCF deck.")
+    return lines
+
+
+def parse(line: str, where: str) -> dict[str, object]:
+    """Return the first ten fields of a line in SI units; InputError, naming it by `where`, if it is not ATCF."""
     fields = [field.strip() for field in line.split(",")]
     if len(fields) < NEEDED_FIELDS:
         raise InputError(
@@ -123,7 +153,8 @@ def _known(text: str) -> float:
     return value if value > 0 else np.nan
 
 
-def _choose(techniques: list[str], wanted: str | None, path: object) -> str:
+def choose(techniques: list[str], wanted: str | None, path: object) -> str:
+    """Return the technique wanted, or the only one; InputError where that is not clear."""
     if wanted is None and len(techniques) == 1:
         return techniques[0]
     if wanted in techniques:
@@ -144,7 +175,7 @@ def _one_line_a_fix(deck: pd.DataFrame) -> pd.DataFrame:
     return deck.drop_duplicates(keys).sort_values(["init_time", "lead_time"], ignore_index=True)
 
 
-def _storm_ids(deck: pd.DataFrame) -> pd.Series:
+def storm_ids(deck: pd.DataFrame) -> pd.Series:
     """Return basin, number and season of each line: a storm keeps the year it began in (from July in the south)."""
     # Numbers come back every year: after two months of silence it is another storm's.
     gone = deck.groupby(["basin", "number"])["init_time"].diff() > pd.Timedelta(days=60)
@@ -154,7 +185,8 @@ def _storm_ids(deck: pd.DataFrame) -> pd.Series:
     return deck["basin"] + deck["number"] + season.astype(str)
 
 
-def _check_header(basin: str, number: int, technique: str) -> None:
+def check_header(basin: str, number: int, technique: str) -> None:
+    """Raise InputError for a basin, storm number or technique that no forecast line can hold."""
     if basin not in BASINS:
         raise InputError(f"{basin!r} is not an ATCF basin; the basins are {', '.join(BASINS)}.")
     if not 1 <= number <= 99:
@@ -163,20 +195,24 @@ def _check_header(basin: str, number: int, technique: str) -> None:
         raise InputError(f"technique {technique!r} must be 1 to 4 capital letters or digits, and not {BEST}.")
 
 
-def _check_forecast(table: pd.DataFrame) -> pd.DataFrame:
-    track.validate(table)
+def check_forecast(table: pd.DataFrame) -> pd.DataFrame:
+    """Return forecasts of one storm in whole hours unchanged; InputError for any other table."""
     missing = [name for name in track.FORECAST_COLUMNS if name not in table]
     if missing:
         raise InputError(f"an a-deck holds forecasts; the table lacks {', '.join(missing)}.")
-    storms = table["track_id"].unique()
-    if len(storms) > 1:
-        raise InputError(f"an a-deck holds one storm; the table has {len(storms)}: {', '.join(storms[:3])}, ...")
+    _one_storm(table, "an a-deck")
     seconds = table["lead_time"].dt.total_seconds()
     odd = (seconds % 3600 != 0) | (table["init_time"] != table["init_time"].dt.floor("h"))
     if odd.any():
         i = int(odd.to_numpy().argmax())
         raise InputError(f"ATCF knows whole hours; the table has {table['init_time'].iloc[i]} + {seconds.iloc[i]:g} s.")
     return table
+
+
+def _one_storm(table: pd.DataFrame, deck: str) -> None:
+    storms = table["track_id"].unique()
+    if len(storms) > 1:
+        raise InputError(f"{deck} holds one storm; the table has {len(storms)}: {', '.join(storms[:3])}, ...")
 
 
 def _tenths(degrees: float, hemispheres: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,7 @@ from typhoon_tracker.track_files import replacing
 if TYPE_CHECKING:
     from cartopy.mpl.geoaxes import GeoAxes
     from matplotlib.figure import Figure
+    from shapely.geometry.base import BaseGeometry
 
 WIDTH, HEIGHT, DPI = 12.0, 6.5, 150
 MAP_BOX = (0.040, 0.175, 0.575, 0.735)  # left, bottom, width, height in shares of the figure
@@ -45,6 +48,8 @@ BEST_LINE: Style = {"color": INK, "lw": 0.9}
 FORECAST_LINE: Style = {"color": FORECAST, "lw": 0.8}
 FORECAST_MARK: Style = {"marker": "D", "ms": 3.8, "mfc": "white", "mec": FORECAST, "mew": 1.2}
 TRUTH_MARK: Style = {"marker": "o", "ms": 2.0, "color": INK, "ls": ""}  # interpolated where no larger mark covers it
+CONE_FILL: Style = {"facecolor": FORECAST, "edgecolor": "none", "alpha": 0.14}
+CONE_EDGE: Style = {"facecolor": "none", "edgecolor": FORECAST, "linewidth": 0.7, "alpha": 0.6}
 REGION_LINE: Style = {"color": QUIET, "lw": 1.0, "ls": (0, (6, 3))}
 ERROR_COLUMNS = ("init_time", "lead_time", "time", "method", "error_km", "interpolated")
 
@@ -58,14 +63,16 @@ def draw(
     subtitle: str,
     region: Region | None = None,
     lead_hours: float | None = None,
+    cone: Mapping[float, BaseGeometry] | None = None,
 ) -> Figure:
     """Return the figure of one storm: map on the left, errors on the right.
 
     `best` and `forecast` are track tables, the forecast with `init_time` and `lead_time`: from one init time its whole
     track is drawn (up to `lead_hours`), from many the fixes at `lead_hours`, by default the longest lead. `errors` is
     long: `init_time, lead_time, time, method` (model, persistence, cliper, analysis), `error_km` (NaN: lost) and
-    `interpolated`. `subtitle` says where fields, weights and truth come from; `region` is drawn as a box.
-    Raises InputError where a table lacks a column or holds no position.
+    `interpolated`. `subtitle` says where fields, weights and truth come from; `region` is drawn as a box, `cone`
+    (polygons by level, from `verify.cone_area.areas`) under the track of one forecast. Raises InputError where a table
+    lacks a column or holds no position, and for a cone around many forecasts.
     """
     from cartopy.crs import PlateCarree
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -73,6 +80,9 @@ def draw(
 
     _check(best, forecast, errors)
     view = choose(best, forecast, errors, lead_hours)
+    shapes = _cone_shapes(cone or {}, view)
+    if shapes:
+        view = replace(view, around=np.reshape([shape.bounds for shape in shapes.values()], (-1, 2)))
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)  # a canvas of its own: pyplot's state and a notebook's backend stay as they are
     bounds = extent(view, MAP_BOX[2] * WIDTH / (MAP_BOX[3] * HEIGHT))
@@ -80,9 +90,10 @@ def draw(
     middle = (bounds[0] + bounds[1]) / 2
     axes = figure.add_axes(MAP_BOX, projection=PlateCarree(central_longitude=middle))
     _draw_ground(axes, bounds, middle)
+    _draw_cone(axes, shapes, middle)
     box = np.empty((0, 2)) if region is None else _draw_region(axes, region, middle)
     _draw_tracks(axes, view, middle, keep_clear=box)
-    _draw_legend(figure, view, region)
+    _draw_legend(figure, view, region, shapes)
     panel = figure.add_axes(ERROR_BOX)
     draw_errors(panel, view.errors, against_lead=view.single)
     draw_means(figure.add_axes(MEAN_BOX), view.errors)
@@ -143,6 +154,26 @@ def _draw_region(axes: GeoAxes, region: Region, middle: float) -> np.ndarray:
     return edge
 
 
+def _cone_shapes(cone: Mapping[float, BaseGeometry], view: View) -> dict[float, BaseGeometry]:
+    """Return the cone's polygons, the widest first, on the turn of longitudes that the view is on."""
+    import shapely
+
+    if cone and not view.single:
+        raise InputError("a cone is drawn around one forecast; the table holds several init times.")
+    widest_first = {level: cone[level] for level in sorted(cone, reverse=True)}
+    turns = {p: wrap(shape.centroid.x, DOMAIN.west) - shape.centroid.x for p, shape in widest_first.items()}
+    return {p: shapely.transform(shape, lambda xy, p=p: xy - [-turns[p], 0.0]) for p, shape in widest_first.items()}
+
+
+def _draw_cone(axes: GeoAxes, shapes: Mapping[float, BaseGeometry], middle: float) -> None:
+    import shapely
+
+    for shape in shapes.values():
+        moved = shapely.transform(shape, lambda xy: xy - [middle, 0.0])
+        axes.add_geometries([moved], crs=axes.projection, **CONE_FILL, zorder=2.5)
+        axes.add_geometries([moved], crs=axes.projection, **CONE_EDGE, zorder=3.5)
+
+
 def _draw_tracks(axes: GeoAxes, view: View, middle: float, *, keep_clear: np.ndarray) -> None:
     best, forecast = view.best, view.forecast
     x, y = best["lon"].to_numpy() - middle, best["lat"].to_numpy()
@@ -159,12 +190,18 @@ def _draw_tracks(axes: GeoAxes, view: View, middle: float, *, keep_clear: np.nda
     date_labels.draw(axes, best, x, y, np.vstack([np.column_stack([fx, fy]), keep_clear]))
 
 
-def _draw_legend(figure: Figure, view: View, region: Region | None) -> None:
+def _draw_legend(figure: Figure, view: View, region: Region | None, shapes: Mapping[float, BaseGeometry]) -> None:
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     classes = [*INTENSITIES, *([UNKNOWN] if view.best["wind"].isna().any() else [])]
     best = [Line2D([], [], **BEST_LINE, **_best_mark(c), label=c.label) for c in classes]
-    others = [Line2D([], [], **FORECAST_LINE, **FORECAST_MARK, label="forecast, joined to the truth at its valid time")]
+    # With a cone beside it the row has no room for more words.
+    label = "forecast, joined to the truth" if shapes else "forecast, joined to the truth at its valid time"
+    others: list[Line2D | Patch] = [Line2D([], [], **FORECAST_LINE, **FORECAST_MARK, label=label)]
+    if shapes:
+        levels = " and ".join(f"{100 * level:.0f} %" for level in sorted(shapes))
+        others.append(Patch(**CONE_FILL, label=f"{levels} of past errors"))
     if region is not None:
         others.append(Line2D([], [], **REGION_LINE, label="region of the fields"))
     style: Style = {
@@ -177,7 +214,7 @@ def _draw_legend(figure: Figure, view: View, region: Region | None) -> None:
     }
     left, right = MAP_BOX[0], MAP_BOX[0] + MAP_BOX[2]
     figure.text(left, 0.113, "Best track, wind in m/s", size=8, va="baseline")
-    figure.legend(handles=others, loc="lower right", bbox_to_anchor=(right, 0.102), ncols=2, **style)
+    figure.legend(handles=others, loc="lower right", bbox_to_anchor=(right, 0.102), ncols=len(others), **style)
     figure.legend(handles=best, loc="lower left", bbox_to_anchor=(left - 0.005, 0.058), ncols=len(best), **style)
 
 

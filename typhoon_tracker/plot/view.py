@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ class View:
     forecast: pd.DataFrame
     errors: pd.DataFrame
     single: bool
+    around: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))  # (m, 2) east, north: to be shown besides
 
 
 def choose(best: pd.DataFrame, forecast: pd.DataFrame, errors: pd.DataFrame, lead_hours: float | None) -> View:
@@ -43,8 +44,8 @@ def extent(view: View, aspect: float) -> tuple[float, float, float, float]:
     if view.single and len(view.forecast):
         first, last = view.forecast["init_time"].min(), view.forecast["time"].max()
         best = best[best["time"].between(first - BEFORE_AND_AFTER, last + BEFORE_AND_AFTER)]
-    lat = np.concatenate([best["lat"], view.forecast["lat"]])
-    lon = np.concatenate([best["lon"], view.forecast["lon"]])
+    lat = np.concatenate([best["lat"], view.forecast["lat"], view.around[:, 1]])
+    lon = np.concatenate([best["lon"], view.forecast["lon"], view.around[:, 0]])
     margin = MARGIN * max(np.ptp(lat), np.ptp(lon) / aspect, SMALLEST_HEIGHT)
     height = max(np.ptp(lat) + 2 * margin, (np.ptp(lon) + 2 * margin) / aspect, SMALLEST_HEIGHT)
     south = _place(lat.min() - margin, lat.max() + margin, height, DOMAIN.south, DOMAIN.north)

@@ -52,7 +52,12 @@ def cases(
 
 
 def score(
-    forecast: pd.DataFrame, best: pd.DataFrame, *, analysed: pd.DataFrame | None = None, method: str = "model"
+    forecast: pd.DataFrame,
+    best: pd.DataFrame,
+    *,
+    analysed: pd.DataFrame | None = None,
+    method: str = "model",
+    ellipsoid: bool = False,
 ) -> pd.DataFrame:
     """Score the forecasts of one storm against its best track, a row an expected forecast (init_time, lead_time).
 
@@ -60,8 +65,9 @@ def score(
     init_time, lead_time, time (valid), method, lat, lon, truth_lat, truth_lon, interpolated (the truth lies between two
     synoptic fixes), error_km, along_km (ahead positive), cross_km (right positive), msl_error (Pa), wind_error (m/s),
     truth_wind and, where `analysed` (the tracker's own fixes) is given, analysis_km: the distance to its fix at the
-    valid time. The storm's direction is that of the best track over the 6 h before. Raises InputError where `best` does
-    not hold exactly one storm, or two rows forecast the same.
+    valid time. The storm's direction is that of the best track over the 6 h before. Distances are on the sphere, or on
+    WGS84 with `ellipsoid=True`; directions always on the sphere, where they differ by 0.2 degree at most. Raises
+    InputError where `best` does not hold exactly one storm, or two rows forecast the same.
     """
     twice = forecast.duplicated(["init_time", "lead_time"])
     if twice.any():
@@ -75,6 +81,11 @@ def score(
     along, cross = sphere.along_cross_track(
         before["lat"].to_numpy(), before["lon"].to_numpy(), truth_lat, truth_lon, lat, lon
     )
+    kilometres = sphere.distance(truth_lat, truth_lon, lat, lon, ellipsoid=ellipsoid)
+    if ellipsoid:
+        spherical = np.hypot(along, cross)
+        stretch = np.divide(kilometres, spherical, out=np.ones_like(kilometres), where=spherical > 0)
+        along, cross = along * stretch, cross * stretch
     errors = pd.DataFrame(
         {
             "track_id": str(best["track_id"].iloc[0]),
@@ -87,7 +98,7 @@ def score(
             "truth_lat": truth_lat,
             "truth_lon": truth_lon,
             "interpolated": truth["interpolated"].to_numpy(),
-            "error_km": sphere.distance(truth_lat, truth_lon, lat, lon),
+            "error_km": kilometres,
             "along_km": along,
             "cross_km": cross,
             "msl_error": _column(forecast, "msl") - truth["msl"].to_numpy(),
@@ -97,7 +108,8 @@ def score(
     )
     if analysed is not None:
         own = _at(analysed, valid)
-        errors["analysis_km"] = sphere.distance(own["lat"].to_numpy(float), own["lon"].to_numpy(float), lat, lon)
+        own_lat, own_lon = (own[name].to_numpy(float) for name in ("lat", "lon"))
+        errors["analysis_km"] = sphere.distance(own_lat, own_lon, lat, lon, ellipsoid=ellipsoid)
     return errors
 
 

@@ -12,6 +12,8 @@ from typhoon_tracker.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from typhoon_tracker.verify.cone import Cone
+
 STATISTICS = ("mean", "median", "p90")
 
 
@@ -36,14 +38,18 @@ def table(summary: pd.DataFrame, *, title: str = "", caption: str = "") -> Table
     return drawn
 
 
-def one_forecast(errors: pd.DataFrame, *, title: str = "") -> Table:
-    """Return the errors (from `errors.score`) of a single forecast as a table: a row a lead, its fix, all methods."""
+def one_forecast(errors: pd.DataFrame, *, title: str = "", cone: Cone | None = None) -> Table:
+    """Return the errors (from `errors.score`) of a single forecast as a table: a row a lead, its fix, all methods.
+
+    With a `cone`, its radii (km) beside the fix.
+    """
     from rich.table import Table
 
     drawn = Table(title=title or None, caption="errors in km; * against interpolated truth; - lost")
     methods = list(dict.fromkeys(errors["method"]))
-    for heading in ("lead", "valid", "lat", "lon", *methods):
-        drawn.add_column(heading, justify="right")
+    levels = cone.levels if cone is not None else ()
+    for heading in ("lead", "valid", "lat", "lon", *(f"{100 * level:g} %" for level in levels), *methods):
+        drawn.add_column(heading, justify="right", no_wrap=heading == "valid")
     for _, rows in errors.groupby("lead_time", sort=True):
         lead = rows["lead_time"].dt.total_seconds().iloc[0] / 3600
         by_method = rows.set_index("method")
@@ -52,8 +58,9 @@ def one_forecast(errors: pd.DataFrame, *, title: str = "") -> Table:
             "-" if np.isnan(by_method["error_km"][name]) else f"{by_method['error_km'][name]:.0f}" for name in methods
         ]
         place = ["-" if np.isnan(model[name]) else f"{model[name]:.2f}" for name in ("lat", "lon")]
+        radii = [f"{cone.radius(lead, level):.0f}" for level in levels] if cone is not None else []
         mark = " *" if model["interpolated"] else ""
-        drawn.add_row(f"{lead:g} h", f"{model['time']:%d %HZ}{mark}", *place, *kilometres)
+        drawn.add_row(f"{lead:g} h", f"{model['time']:%d %HZ}{mark}", *place, *radii, *kilometres)
     return drawn
 
 
