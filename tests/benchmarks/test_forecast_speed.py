@@ -9,15 +9,22 @@ import resource
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 
 from tests.benchmarks.plain_met2net import PlainMet2Net
+from typhoon_tracker import hindcast as hindcasts
+from typhoon_tracker.besttrack import ibtracs
+from typhoon_tracker.besttrack.storms import find
 from typhoon_tracker.forecast import engine
+from typhoon_tracker.forecast.catalogue import forecaster
 from typhoon_tracker.forecast.folded import FoldedTranslator
 from typhoon_tracker.forecast.model import FieldModel, Normalisation
+from typhoon_tracker.geo.sphere import distance
 from typhoon_tracker.nets.met2net import Met2Net, Met2NetConfig
+from typhoon_tracker.resources import DEFAULT_MODEL
 
 PAPER = Met2NetConfig()
 SMALL = Met2NetConfig(spatial_channels=4, temporal_channels=16, layers=1)
@@ -146,3 +153,22 @@ def test_dilated_depthwise_convolution(benchmark, setting, kind):
     with torch.inference_mode():
         y = benchmark(layer if kind == "by phases" else plain, x)
         torch.testing.assert_close(y, plain(x), atol=1e-4, rtol=1e-4)
+
+
+def test_centre_shift_of_bf16(request, capsys):
+    """Print how far bf16 moves the shipped weights' fixes of Mawar 2023 from those in fp32."""
+    if not request.config.getoption("benchmark_enable"):
+        pytest.skip("a measurement: --benchmark-enable")
+    best = ibtracs.load("wmo")
+    storm = find("MAWAR", season=2023, best=best)
+    analysed = hindcasts.analyse(storm, best, frames_in=12, horizon=12)
+    inits = analysed.init_times[::3]
+    fixes = [
+        hindcasts.run(analysed, best, forecaster(DEFAULT_MODEL, precision=one), [12], init_times=inits).fixes
+        for one in engine.PRECISIONS
+    ]
+    both = fixes[0].merge(fixes[1], on=["init_time", "lead_time"], suffixes=("", "_bf16"))
+    both["km"] = distance(both["lat"], both["lon"], both["lat_bf16"], both["lon_bf16"])
+    shift = both.groupby("lead_time")["km"].agg(["mean", "max", "size"]).loc[pd.to_timedelta([1, 3, 6, 12], unit="h")]
+    with capsys.disabled():
+        print(f"\ncentre shift by bf16, km\n{shift.round(2)}")
