@@ -77,6 +77,7 @@ class Flat:
     """A forecaster without weather: every storm is lost."""
 
     name = "flat"
+    folder = None
     frames_in = 1
     horizon_hours = 12
     seasons_seen = ()

@@ -14,6 +14,7 @@ from typhoon_tracker.fetch import cached
 from typhoon_tracker.fetch.verbs import fetch
 from typhoon_tracker.run import run
 from typhoon_tracker.today import forecast
+from typhoon_tracker.tracking import track
 from typhoon_tracker.training.train import train
 from typhoon_tracker.verify_command import verify
 
@@ -22,6 +23,7 @@ app.command()(run)
 app.command()(forecast)
 app.command()(fetch)
 app.add_typer(cached.app, name="cache")
+app.command()(track)
 app.command()(verify)
 app.command()(evaluate)
 app.command()(cone)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
 
+    from typhoon_tracker.forecast.base import Forecaster
     from typhoon_tracker.verify.cone import Cone
 
 TECHNIQUE = "M2NT"
@@ -65,14 +66,11 @@ def summarise(hindcast: Hindcast, *, lead_hours: int) -> dict[str, Any]:
     }
 
 
-def fitting_cone(model: str, fields: xr.Dataset) -> Cone | None:
+def fitting_cone(forecaster: Forecaster, fields: xr.Dataset) -> Cone | None:
     """Return the error cone in a model's folder if it was fitted on fields of the same source, else None."""
-    if model == "persistence":
-        return None
-    from typhoon_tracker.forecast.checkpoint import find
     from typhoon_tracker.verify.cone import of_model
 
-    cone = of_model(find(model))
+    cone = None if forecaster.folder is None else of_model(forecaster.folder)
     return cone if cone is not None and fields.attrs["source"].startswith(cone.fields) else None
 
 

@@ -70,7 +70,7 @@ def run(
         )
         leads = [lead_hours] if start is None else list(range(1, max(lead_hours, forecaster.horizon_hours) + 1))
         result = hindcast.run(analysed, best, forecaster, leads, init_times=start, progress=show)
-    cone = outputs.fitting_cone(model, analysed.fields)
+    cone = outputs.fitting_cone(forecaster, analysed.fields)
     facts = outputs.summarise(result, lead_hours=lead_hours)
     order = [one.sid for one in season_storms(chosen.season, agency, best=best)].index(chosen.sid)
     outputs.write(

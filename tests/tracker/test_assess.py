@@ -12,8 +12,10 @@ from tests.tracker.vortex import Vortex, fields, straight
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.grid import Region
 from typhoon_tracker.sources.patches import Patch, name_class
+from typhoon_tracker.tracker import centre
 from typhoon_tracker.tracker.assess import assess_patches, summary
 
+centre_of = centre.consensus
 PATCHES = Path(__file__).resolve().parents[2] / "../shared/data/era5_wnp2016_storm_patches.nc"
 
 
@@ -74,3 +76,21 @@ def test_real_storms_of_2016_are_found_near_the_cma_centre():
     assert scores.loc["TY+", "mean"] < 35.0
     assert scores.found["all"] > 0.9
     assert scores.wrong["all"] < 0.02
+
+
+def test_on_real_storms_the_consensus_beats_every_single_centre(monkeypatch):
+    if not PATCHES.exists():
+        pytest.skip(f"{PATCHES} is not there")
+    from typhoon_tracker.sources.patches import open_patches
+
+    storms = [list(storm) for storm in open_patches(PATCHES)]
+    together = summary(assess_patches(storms))["mean"]
+    for method in ("mass", "vorticity", "circulation"):
+
+        def alone(found, chosen=method):
+            return centre_of([one for one in found if one.method == chosen] or found)
+
+        monkeypatch.setattr(centre, "consensus", alone)
+        single = summary(assess_patches(storms))["mean"]
+        assert together["all"] < single["all"] - 3.0
+        assert together["TY+"] < single["TY+"]

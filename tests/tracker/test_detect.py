@@ -12,17 +12,17 @@ from typhoon_tracker.fields import contract
 from typhoon_tracker.fields.derived import relative_vorticity
 from typhoon_tracker.geo.grid import PAPER_REGION, Region
 from typhoon_tracker.geo.sphere import distance
-from typhoon_tracker.tracker.detect import Settings, candidates
+from typhoon_tracker.tracker.detect import candidates
 from typhoon_tracker.tracker.follow import follow
-from typhoon_tracker.tracker.link import find_storms
+from typhoon_tracker.tracker.settings import Settings
+from typhoon_tracker.tracker.storms import find_storms
 
 TIMES = pd.date_range("2023-05-25", periods=5, freq="6h")
 
 
 def first(data, **options):
-    latitude, longitude = data.latitude.values, data.longitude.values
-    vorticity = relative_vorticity(data.u10.values[0], data.v10.values[0], latitude, longitude)
-    return candidates(data.msl.values[0], vorticity, latitude, longitude, **options)
+    values = (data[name].values[0] for name in ("msl", "u10", "v10"))
+    return candidates(*values, data.latitude.values, data.longitude.values, **options)
 
 
 @pytest.mark.parametrize("lat", [24.0, -24.0])

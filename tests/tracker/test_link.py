@@ -11,8 +11,9 @@ from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.grid import Region
 from typhoon_tracker.geo.sphere import destination, distance
-from typhoon_tracker.tracker.link import find_storms, link
+from typhoon_tracker.tracker.link import link
 from typhoon_tracker.tracker.settings import Settings
+from typhoon_tracker.tracker.storms import find_storms
 
 START = pd.Timestamp("2023-08-01")
 
@@ -83,8 +84,8 @@ def test_a_storm_crosses_the_seam_of_a_global_grid(westward):
 def test_a_low_first_seen_in_the_westerlies_is_not_tropical():
     times = pd.date_range(START, periods=5, freq="6h")
     vortex = Vortex(3000.0, 200.0, "fujita", eastward=10.0, northward=0.0)
-    region = Region(56.0, 24.0, 110.0, 142.0)
-    data = fields([(vortex, straight(times, 46.0, 118.0, vortex))], times, region=region)
+    region = Region(56.0, 24.0, 145.0, 177.0)
+    data = fields([(vortex, straight(times, 46.0, 153.0, vortex))], times, region=region)
     assert find_storms(data).empty
     assert len(find_storms(data, settings=Settings(max_birth_latitude=90.0))) == 5
 

@@ -7,6 +7,7 @@ variables, units and `source` are those of the fields it came from, and `attrs["
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ class Forecaster(Protocol):
     """Anything that turns fields up to an init time into fields after it."""
 
     name: str
+    folder: Path | None  # of a trained model
     frames_in: int  # hourly frames needed, the last at the init time
     horizon_hours: int  # of one forecast; later leads, up to LONGEST_LEAD_HOURS, go on from its own frames
     seasons_seen: Collection[int]  # in training or in the choice of its weights

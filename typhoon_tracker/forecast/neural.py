@@ -23,6 +23,7 @@ class NeuralForecaster:
     """A model folder as a Forecaster, in precision "fp32", "bf16", or the one measured to be faster, "auto"."""
 
     def __init__(self, folder: Path, *, precision: str = "fp32") -> None:
+        self.folder: Path | None = folder
         model, self.config = load(folder)
         network: Any = model.net.config
         self._variables = tuple(self.config["variables"])

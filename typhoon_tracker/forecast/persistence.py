@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ class Persistence:
     """Every lead repeats the frame at the init time."""
 
     name = "persistence"
+    folder: Path | None = None
     frames_in = 1
     horizon_hours = 12
     seasons_seen: Collection[int] = ()

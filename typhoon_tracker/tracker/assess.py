@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,8 @@ from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.sphere import distance
 from typhoon_tracker.sources.patches import CLASSES, Patch, name_class
 from typhoon_tracker.tracker.follow import Follower
+from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import ALOFT, Settings, check_mass
-from typhoon_tracker.tracker.window import Frame
 
 FOUND_WITHIN = 500.0  # km from the best track; a fix further away is another system, and the frame counts as not found
 
@@ -48,7 +47,7 @@ def assess_patches(
             fix = follower.step(frame)
             acquired = acquired or fix is not None
             row = {"track_id": patch.storm, "time": patch.time, "seeded": unseen and acquired}
-            row |= asdict(fix) if fix is not None else dict.fromkeys(track.NUMERIC, np.nan)
+            row |= {name: np.nan if fix is None else getattr(fix, name) for name in track.NUMERIC}
             rows.append(row | {name: getattr(patch, name) for name in TRUTH})
     if not rows:
         raise InputError("there is no storm patch to assess.")

@@ -1,4 +1,4 @@
-"""The centre of a storm below the grid spacing: a paraboloid on mass and a centroid of vorticity."""
+"""The centre of a storm below the grid spacing: the consensus of its pressure, its vorticity and its circulation."""
 
 from __future__ import annotations
 
@@ -6,23 +6,28 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from typhoon_tracker.geo.sphere import EARTH_RADIUS_KM, distance
+from typhoon_tracker.tracker import fits
+from typhoon_tracker.tracker.fits import separation
+from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import Settings
-from typhoon_tracker.tracker.window import Window
 
-Floats = NDArray[np.float64]
-
-RING = (300.0, 600.0)  # km; where the environment of a storm shows and the storm itself is smooth
-RING_SPACING = 50.0  # km between the points of the ring; closer ones add work, not knowledge
-MAX_STEPS = 8
-CONVERGED = 0.05  # km
+REACH = 720.0  # km about a candidate that the fits may look at
+TURNING = 1.5  # of the scale of the other fits is that of the circulation, which is broader
+BY_CHANCE = 4.5  # standard deviations of the correlation of white noise with a rotation
+CORE = 150.0  # km; the warm core shows within it
+THERMAL_LENGTH = 500.0  # km over which the thermal contrast is taken
+PA_PER_METRE = 11.8  # of air at the ground
 
 
 @dataclass(frozen=True)
 class Fix:
-    """A storm's centre, its strength in the fields (SI) and how far its two centres lie apart (km); NaN if unknown."""
+    """A storm's centre, its strength in the fields (SI), and how far off it may be; NaN where unknown.
+
+    fix_error: km, the standard error of the centre from the scatter of its estimates; error_major, error_minor (km) and
+    error_bearing (degrees from north of the major axis) are the ellipse it comes from. tropical: False for a low in a
+    thermal contrast or with a cold core.
+    """
 
     lat: float
     lon: float
@@ -30,162 +35,128 @@ class Fix:
     wind: float
     vorticity: float
     fix_error: float
+    error_major: float = math.nan
+    error_minor: float = math.nan
+    error_bearing: float = math.nan
+    tropical: bool = True
 
 
-def locate(window: Window, lat: float, lon: float, settings: Settings, *, mass: str = "msl") -> Fix | None:
-    """Return the storm's fix near the grid point (lat, lon), or None where its two centres are too far apart.
+@dataclass(frozen=True)
+class Estimate:
+    """One method's centre."""
 
-    The centre is the mean, weighted by `settings.mass_weight`, of the vertex of a paraboloid fitted to the mass field
-    less its environment, and of the centroid of cyclonic vorticity. Both are iterated about their own last position,
-    so the sampling by the grid leaves no bias towards its points. `fix_error` is their distance. In a window without
-    mass the centroid is the centre, and `fix_error` is unknown.
+    method: str
+    lat: float
+    lon: float
+    weight: float
+
+
+def locate(
+    frame: Frame, lat: float, lon: float, settings: Settings, *, mass: str = "msl", low: bool = True
+) -> Fix | None:
+    """Return the storm's fix near (lat, lon), or None where nothing there has one centre.
+
+    The centre is the weighted mean of the estimates of `estimates`. `low` says that the candidate is a closed low,
+    whose centre of mass must then be there. None, too, where the maximum wind is below `settings.min_wind`.
     """
-    scale = max(settings.fit_radius, 1.2 * max(window.spacing))
-    centre = centroid(window, lat, lon, scale)
-    if centre is None or distance(lat, lon, *centre) > settings.max_separation:
-        return None
-    apart, lowest = np.nan, np.nan
-    if window.mass is not None:
-        by_mass = vertex(window, window.mass, lat, lon, scale)
-        if by_mass is None or distance(lat, lon, *by_mass) > settings.max_separation:
+    if frame.wraps:
+        part = frame.around(lat, lon, REACH)
+        if part is None:
             return None
-        apart = float(distance(*by_mass, *centre))
-        if apart > settings.max_separation:
-            return None
-        w = settings.mass_weight
-        centre = (w * by_mass[0] + (1 - w) * centre[0], w * by_mass[1] + (1 - w) * centre[1])
-    if not window.holds(*centre):
+        frame = part
+    found = estimates(frame, lat, lon, settings, mass=mass)
+    if not found or (low and mass != "vorticity" and found[0].method != "mass"):
         return None
-    if window.mass is not None and mass == "msl":
-        lowest = _minimum(window.mass, window, *centre, scale)
-    wind, vorticity = _strength(window, *centre, settings)
-    return Fix(*centre, lowest, wind, vorticity, apart)
+    fix_lat, fix_lon, ellipse = consensus(found)
+    axes = frame.axes
+    if not frame.inside(fix_lat, fix_lon, 0.0):
+        return None
+    lowest = wind = vorticity = math.nan
+    scale = fit_scale(frame, settings)
+    if mass == "msl" and frame.mass is not None:
+        lowest = fits.level(frame.mass, axes, fix_lat, fix_lon, scale)
+    if frame.u10 is not None and frame.v10 is not None:
+        wind = fits.fastest(frame.u10, frame.v10, axes, fix_lat, fix_lon, settings.wind_radius)
+        if wind < settings.min_wind:
+            return None
+        raw, part_axes = fits.vorticity_about(frame.u10, frame.v10, axes, fix_lat, fix_lon, settings.max_separation)
+        vorticity = math.copysign(fits.strongest(raw, part_axes, fix_lat, fix_lon, settings.max_separation), fix_lat)
+    tropical = _tropical(frame, fix_lat, fix_lon, settings, mass)
+    return Fix(fix_lat, fix_lon, lowest, wind, vorticity, *ellipse, tropical)
 
 
-def vertex(window: Window, field: Floats, lat: float, lon: float, scale: float) -> tuple[float, float] | None:
-    """Return the vertex of the paraboloid fitted to `field` with Gaussian weights of `scale` km about itself.
+def estimates(frame: Frame, lat: float, lon: float, settings: Settings, *, mass: str = "msl") -> list[Estimate]:
+    """Return the centres by every method that works about (lat, lon) and agrees, the one of mass first; maybe none.
 
-    field = a + b x + c y + d x^2 + e x y + f y^2, x and y in km. The gradient of the surroundings is taken off first: a
-    gradient alone moves a minimum. None where the field has no minimum there.
+    mass: vertex of a paraboloid on the mass field less the gradient of its environment; vorticity: centroid of smoothed
+    cyclonic vorticity; circulation: the point about which the wind turns most. All are iterated about their own last
+    position, so the sampling by the grid leaves no bias towards its points. A wind that does not turn about one point,
+    or a mass field that is no bowl, is no storm and gives no estimate at all.
     """
-    gradient = (0.0, 0.0)
-    for step in range(MAX_STEPS):
-        if step in (0, 2):
-            gradient = _environment(window, field, lat, lon)
-        rows, columns = window.around(lat, lon, 2.5 * scale)
-        x, y = window.plane(lat, lon, rows, columns)
-        values = field[rows, columns] - gradient[0] * x - gradient[1] * y
-        fitted = _paraboloid(x, y, values, scale)
-        if fitted is None:
-            return None
-        east, north = fitted
-        length = math.hypot(east, north)
-        if length > scale:
-            east, north = east * scale / length, north * scale / length
-        lat, lon = _moved(lat, lon, east, north)
-        if length < CONVERGED and step > 2:
-            break
-    return lat, lon
+    axes, scale, far = frame.axes, fit_scale(frame, settings), settings.max_separation
+    found = []
+    if mass != "vorticity" and frame.mass is not None:
+        y, x, share, good = fits.vertex(frame.mass, axes, lat, lon, scale)
+        if good and separation(lat, lon, y, x) <= far:
+            if share < settings.min_fit:
+                return []
+            found.append(Estimate("mass", y, x, settings.mass_weight))
+    if frame.u10 is not None and frame.v10 is not None:
+        rest = (1.0 - settings.mass_weight if found else 1.0) / 2
+        at = (found[0].lat, found[0].lon) if found else (lat, lon)
+        raw, part = fits.vorticity_about(frame.u10, frame.v10, axes, lat, lon, far + 2.5 * scale)
+        cyclonic = fits.blurred(raw, part, lat, settings.smoothing)
+        y, x, good = fits.centroid(cyclonic, part, lat, lon, scale)
+        winds = [Estimate("vorticity", y, x, rest)] if good and separation(*at, y, x) <= far else []
+        y, x, purity, good = fits.circulation(frame.u10, frame.v10, axes, y, x, TURNING * scale)
+        points = math.pi * (2 * TURNING * scale) ** 2 / math.prod(frame.spacing)
+        if not purity >= max(settings.min_rotation, BY_CHANCE / math.sqrt(2 * points)):
+            return []
+        if good and separation(*at, y, x) <= far:
+            winds.append(Estimate("circulation", y, x, rest))
+        if not winds:
+            return []
+        found += winds
+    return found
 
 
-def centroid(window: Window, lat: float, lon: float, scale: float) -> tuple[float, float] | None:
-    """Return the centroid of cyclonic vorticity with Gaussian weights of `scale` km about the centroid itself."""
-    for _ in range(2 * MAX_STEPS):
-        rows, columns = window.around(lat, lon, 2.5 * scale)
-        x, y = window.plane(lat, lon, rows, columns)
-        weight = np.maximum(window.cyclonic[rows, columns], 0.0) * _weight(window, rows, x, y, scale)
-        total = weight.sum()
-        if not total > 0:
-            return None
-        east, north = float((weight * x).sum() / total), float((weight * y).sum() / total)
-        lat, lon = _moved(lat, lon, east, north)
-        if math.hypot(east, north) < CONVERGED:
-            break
-    return lat, lon
+def consensus(found: list[Estimate]) -> tuple[float, float, tuple[float, float, float, float]]:
+    """Return the weighted mean of the estimates, latitude and longitude, and (error, major, minor, bearing).
 
-
-def _weight(window: Window, rows: slice, x: Floats, y: Floats, scale: float) -> Floats:
-    return np.exp(-(x * x + y * y) / (2 * scale * scale)) * np.cos(np.radians(window.latitude[rows]))[:, None]
-
-
-def _paraboloid(x: Floats, y: Floats, values: Floats, scale: float) -> tuple[float, float] | None:
-    if values.size < 9:
-        return None
-    root = np.exp(-(x * x + y * y) / (4 * scale * scale)).ravel()
-    x, y = x.ravel() / scale, y.ravel() / scale
-    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]) * root  # (6, points)
-    target = (values - values.mean()).ravel() * root
-    try:
-        _, b, c, d, e, f = np.linalg.solve(basis @ basis.T, basis @ target)
-    except np.linalg.LinAlgError:
-        return None
-    determinant = 4 * d * f - e * e
-    if d <= 0 or f <= 0 or determinant <= 0:
-        return None
-    return scale * float((e * c - 2 * f * b) / determinant), scale * float((e * b - 2 * d * c) / determinant)
-
-
-def _environment(window: Window, field: Floats, lat: float, lon: float) -> tuple[float, float]:
-    """Return the eastward and northward gradient of the surroundings per km, from a plane fitted on a ring.
-
-    Radial terms take up the storm's own slope where the region's edge cuts the ring; points far below the plane,
-    such as another storm's, are left out of a second fit.
+    With weights w summing to 1, the covariance of the mean is sum w_i d_i d_i^T sum w_i^2 / (1 - sum w_i^2), d in km
+    from the mean: the error is the root of its trace, the axes of the ellipse are the roots of its eigenvalues.
     """
-    rows, columns = window.around(lat, lon, RING[1])
-    stride = max(1, round(RING_SPACING / max(window.spacing)))
-    rows, columns = slice(rows.start, rows.stop, stride), slice(columns.start, columns.stop, stride)
-    x, y = window.plane(lat, lon, rows, columns)
-    r = np.hypot(x, y)
-    ring = (r >= RING[0]) & (r <= RING[1])
-    if ring.sum() < 24:
-        return 0.0, 0.0
-    x, y, r = x[ring] / RING[1], y[ring] / RING[1], r[ring] / RING[1]
-    values = field[rows, columns][ring]
-    values = values - values.mean()
-    basis = np.stack([np.ones_like(x), x, y, r, r * r])
-    keep = np.ones(len(x), bool)
-    fitted = np.zeros(5)
-    for _ in range(2):
-        kept = basis[:, keep]
-        fitted = np.linalg.lstsq(kept @ kept.T, kept @ values[keep], rcond=None)[0]
-        residual = values - fitted @ basis
-        spread = float(np.median(np.abs(residual))) * 1.4826
-        keep = residual > -2.5 * spread
-        if spread == 0 or keep.sum() < 24:
-            break
-    return float(fitted[1]) / RING[1], float(fitted[2]) / RING[1]
+    lat0, lon0 = found[0].lat, found[0].lon
+    shrink = math.cos(math.radians(lat0))
+    weight = np.array([one.weight for one in found])
+    weight /= weight.sum()
+    offset = np.array([[(one.lon - lon0) * shrink, one.lat - lat0] for one in found])
+    mean = weight @ offset
+    lat, lon = lat0 + float(mean[1]), lon0 + float(mean[0]) / shrink
+    if len(found) == 1:
+        return lat, lon, (math.nan,) * 4
+    away = (offset - mean) * fits.RADIUS * fits.DEGREE
+    squares = float((weight**2).sum())
+    (xx, xy), (_, yy) = (away.T * weight) @ away * (squares / (1 - squares))
+    half, lean = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    bearing = math.degrees(0.5 * math.atan2(2 * xy, yy - xx)) % 180.0
+    return lat, lon, (math.sqrt(2 * half), math.sqrt(half + lean), math.sqrt(max(half - lean, 0.0)), bearing)
 
 
-def _minimum(field: Floats, window: Window, lat: float, lon: float, scale: float) -> float:
-    """Return MSL at the centre by a paraboloid fitted close to it, within 2 hPa of the minimum on the grid."""
-    rows, columns = window.around(lat, lon, scale)
-    x, y = window.plane(lat, lon, rows, columns)
-    values = field[rows, columns]
-    lowest = float(values.min())
-    close = scale / 2.5
-    root = np.exp(-(x * x + y * y) / (4 * close * close)).ravel()
-    x, y = x.ravel() / scale, y.ravel() / scale
-    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]) * root
-    at_centre = np.linalg.lstsq(basis @ basis.T, basis @ ((values.ravel() - lowest) * root), rcond=None)[0][0]
-    return lowest + float(np.clip(at_centre, -200.0, 200.0))
+def fit_scale(frame: Frame, settings: Settings) -> float:
+    """Return the standard deviation in km of the weights of the fits: never below 1.2 grid spacings."""
+    return max(settings.fit_radius, 1.2 * max(frame.spacing))
 
 
-def _strength(window: Window, lat: float, lon: float, settings: Settings) -> tuple[float, float]:
-    """Return the maximum wind and the strongest cyclonic vorticity (with its sign) around the centre."""
-    rows, columns = window.around(lat, lon, settings.wind_radius)
-    x, y = window.plane(lat, lon, rows, columns)
-    r = np.hypot(x, y)
-    wind = np.nan
-    if window.wind is not None:
-        wind = float(np.where(r <= settings.wind_radius, window.wind[rows, columns], -np.inf).max())
-    sign = -1.0 if lat < 0 else 1.0
-    inner = np.where(r <= settings.max_separation, sign * window.vorticity[rows, columns], -np.inf)
-    return wind, sign * float(inner.max())
-
-
-def _moved(lat: float, lon: float, east: float, north: float) -> tuple[float, float]:
-    """Return the point at (east, north) km on the orthographic plane about (lat, lon), longitude continuous."""
-    x, y, phi = east / EARTH_RADIUS_KM, north / EARTH_RADIUS_KM, math.radians(lat)
-    up = math.sqrt(max(1.0 - x * x - y * y, 0.0))
-    there = math.degrees(math.asin(up * math.sin(phi) + y * math.cos(phi)))
-    return there, lon + math.degrees(math.atan2(x, up * math.cos(phi) - y * math.sin(phi)))
+def _tropical(frame: Frame, lat: float, lon: float, settings: Settings, mass: str) -> bool:
+    axes = frame.axes
+    if frame.t2m is not None:
+        contrast = THERMAL_LENGTH * math.hypot(*fits.environment(frame.t2m, axes, lat, lon))
+        if contrast > settings.max_thermal_contrast:
+            return False
+    if frame.z500 is not None and frame.mass is not None and mass == "msl":
+        aloft = fits.above_ring(frame.z500, axes, lat, lon, CORE)
+        below = fits.above_ring(frame.mass, axes, lat, lon, CORE) / PA_PER_METRE
+        if aloft - below < settings.min_warm_core:
+            return False
+    return True

@@ -9,11 +9,12 @@ import xarray as xr
 
 from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
-from typhoon_tracker.geo.sphere import distance, extrapolate
+from typhoon_tracker.geo.sphere import extrapolate
 from typhoon_tracker.tracker.centre import Fix, locate
 from typhoon_tracker.tracker.detect import find
+from typhoon_tracker.tracker.fits import separation
+from typhoon_tracker.tracker.frame import Frame, frames
 from typhoon_tracker.tracker.settings import Settings, check_mass
-from typhoon_tracker.tracker.window import Frame, Window, frames
 
 ADVISORY_AGE = 6.0  # hours after which an advisory no longer says where a lost storm is
 WINDOW_MARGIN = 600.0  # km beyond the search radius, so that a storm at its rim still shows its surroundings
@@ -90,7 +91,7 @@ class Follower:
             self.known = [advisory]
         fix = self._search(frame, now)
         if fix is not None and advisory is not None and advisory[0] == now:
-            drift = float(distance(fix.lat, fix.lon, advisory[1], advisory[2]))
+            drift = separation(fix.lat, fix.lon, advisory[1], advisory[2])
             if drift > self.settings.max_drift:
                 self.known = [advisory]
                 fix = self._search(frame, now)
@@ -107,7 +108,7 @@ class Follower:
             return lat, lon
         then, lat0, lon0 = before[0]
         span = time - then
-        moved = float(distance(lat0, lon0, lat, lon))
+        moved = separation(lat0, lon0, lat, lon)
         fastest = self.settings.max_speed * 3.6 * span
         fraction = (now - time) / span * min(1.0, fastest / moved if moved > 0 else 1.0)
         there = extrapolate(lat0, lon0, lat, lon, fraction)
@@ -121,33 +122,34 @@ class Follower:
         settings = self.settings
         time, lat, lon = self.known[-1]
         guess, radius = self.first_guess(now), settings.radius(now - time)
-        window = frame.window(settings, (*guess, radius + WINDOW_MARGIN))
-        if window is None:
+        near = frame.around(*guess, radius + WINDOW_MARGIN)
+        if near is None:
             return None
         scale = 0.4 * radius
 
-        def seek(view: Window, mass: str) -> list[tuple[float, Fix]]:
+        def seek(mass: str) -> list[tuple[float, Fix]]:
             """Return the unlikelihood and the fix of the candidates within reach.
 
             The likelihood of a candidate is its vorticity times a Gaussian of its distance to the first guess: a storm
             ten times as strong must be nearer than the radius to be preferred to the one expected.
             """
             sought = []
-            for candidate in find(view, settings.threshold(mass), settings):
-                away = float(distance(*guess, candidate.lat, candidate.lon))
-                moved = float(distance(lat, lon, candidate.lat, candidate.lon))
+            for candidate in find(near, settings, mass=mass, alone=True):
+                away = separation(*guess, candidate.lat, candidate.lon)
+                moved = separation(lat, lon, candidate.lat, candidate.lon)
                 if away <= radius and moved <= settings.reach(now - time):
-                    fix = locate(view, candidate.lat, candidate.lon, settings, mass=mass)
+                    fix = locate(near, candidate.lat, candidate.lon, settings, mass=mass)
                     if fix is not None:
-                        sought.append(((away / scale) ** 2 / 2 - math.log(candidate.vorticity), fix))
+                        strength = candidate.vorticity if math.isfinite(candidate.vorticity) else candidate.depth
+                        sought.append(((away / scale) ** 2 / 2 - math.log(strength), fix))
             return sought
 
-        found = seek(window, self.mass)
-        nearest = min((float(distance(*guess, fix.lat, fix.lon)) for _, fix in found), default=math.inf)
-        if nearest > scale and self.mass != "vorticity":
+        found = seek(self.mass)
+        nearest = min((separation(*guess, fix.lat, fix.lon) for _, fix in found), default=math.inf)
+        if nearest > scale and self.mass != "vorticity" and near.u10 is not None:
             # A weak or over-smoothed storm loses its closed low before its vorticity.
-            for cost, fix in seek(window.without_mass(), "vorticity"):
-                if all(distance(fix.lat, fix.lon, low.lat, low.lon) > settings.max_separation for _, low in found):
+            for cost, fix in seek("vorticity"):
+                if all(separation(fix.lat, fix.lon, low.lat, low.lon) > settings.max_separation for _, low in found):
                     found.append((cost, fix))
         if not found:
             return None
