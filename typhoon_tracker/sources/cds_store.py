@@ -97,7 +97,7 @@ class Store:
     @cached_property
     def _client(self) -> Any:
         try:
-            from cdsapi.api import get_url_key_verify  # type: ignore[import-untyped]
+            from cdsapi.api import get_url_key_verify
             from ecmwf.datastores import Client
         except ImportError as error:
             raise InputError(

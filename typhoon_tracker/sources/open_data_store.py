@@ -85,7 +85,7 @@ class OpenDataStore:
         if self._client is not None:
             return self._client
         try:
-            from ecmwf.opendata import Client  # type: ignore[import-untyped]
+            from ecmwf.opendata import Client
         except ImportError as error:
             raise InputError(
                 f"open data need ecmwf-opendata ({error}); pip install 'typhoon-tracker[era5]'."

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import glob
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +10,9 @@ import xarray as xr
 
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.sources import layout
-from typhoon_tracker.sources.files import open_files
+from typhoon_tracker.sources.files import expand, open_files
 from typhoon_tracker.sources.names import find
-from typhoon_tracker.sources.readers import is_url, open_raw, short_name
+from typhoon_tracker.sources.readers import open_raw, short_name
 from typhoon_tracker.tracker.frame import BLOCK_BYTES, RIDERS
 
 WANTED = ("msl", "u10", "v10", *RIDERS)
@@ -60,7 +58,7 @@ class Block:
 def scan(path: str) -> list[Part]:
     """Return what the files of a path, URL or pattern hold, fields unread; raise InputError where that is nothing."""
     parts, holds = [], []
-    for file in _files(path):
+    for file in expand(path):
         with open_raw(file, WANTED) as (raws, names):
             holds += names
             for raw in raws:
@@ -93,12 +91,3 @@ def blocks(path: str) -> list[Block]:
                 paths[part.path] = tuple(dict.fromkeys((*paths.get(part.path, ()), *part.variables)))
         made.append(Block(tuple(paths.items()), first, last))
     return made
-
-
-def _files(path: str) -> list[str]:
-    if is_url(path) or Path(path).exists():
-        return [path]
-    matches = sorted(glob.glob(path, recursive=True))
-    if not matches:
-        raise InputError(f"no file matches {path}." if glob.has_magic(path) else f"{path} does not exist.")
-    return matches
