@@ -129,7 +129,7 @@ class PlainMet2Net(nn.Module):
         return torch.stack([z.reshape(b, -1, *z.shape[2:]) for z in latents], dim=1)  # (B, N, T*S, h, w)
 
     def decode(self, z: Tensor) -> Tensor:
-        b, n, _, h, w = z.shape
+        b, _, _, h, w = z.shape
         s = self.config.spatial_channels
         decoded = [decoder(z[:, i].reshape(-1, s, h, w)) for i, decoder in enumerate(self.decoders)]
         return torch.stack([y.reshape(b, -1, *y.shape[2:]) for y in decoded], dim=2)  # (B, T', N, H, W)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
+from tests.benchmarks.plain_met2net import PlainMet2Net
+from tests.benchmarks.plain_two_stage import PlainTwoStage
 from tests.nets.golden import load_golden, part
 from typhoon_tracker.forecast.released import import_released
+from typhoon_tracker.nets import streamed
 from typhoon_tracker.nets.met2net import Met2Net, Met2NetConfig
 from typhoon_tracker.training.two_stage import PAPER, RELEASED, Momentum, TwoStage
 
@@ -99,6 +104,67 @@ def test_the_hard_copy_equals_a_kept_copy_without_momentum() -> None:
     quick = TwoStage(net, RELEASED).losses(x, y)
     plain = TwoStage(net, Momentum(coders=1e-12, translator=0.9)).losses(x, y)
     torch.testing.assert_close(quick.total, plain.total)
+
+
+def steps(training: TwoStage | PlainTwoStage, count: int) -> list[tuple[torch.Tensor, list[torch.Tensor]]]:
+    """Losses and gradients of some steps with stochastic depth, the dice of every step thrown anew."""
+    torch.manual_seed(3)
+    dtype = next(training.parameters()).dtype
+    x, y = torch.randn(2, 2, 2, 2, 12, 8, dtype=dtype).unbind(0)
+    optimizer = torch.optim.Adam(training.net.parameters(), lr=1e-3)
+    found = []
+    for step in range(count):
+        torch.manual_seed(step)
+        losses = training.losses(x, y)
+        optimizer.zero_grad()
+        losses.total.backward()
+        named = dict(training.net.named_parameters())
+        pair = torch.stack([losses.reconstruction, losses.latent]).detach()
+        found.append((pair, [named[name].grad.clone() for name in sorted(named)]))
+        optimizer.step()
+        training.update()
+    return found
+
+
+def pair(momentum: Momentum, *, dtype: torch.dtype) -> tuple[TwoStage, PlainTwoStage]:
+    """The step and the textbook's, from the same weights, with stochastic depth and layer scales that let it show."""
+    torch.manual_seed(0)
+    net = Met2Net(dataclasses.replace(SMALL, layers=2, drop_path=0.4)).to(dtype)
+    for name, parameter in net.named_parameters():
+        if "scale" in name:
+            torch.nn.init.ones_(parameter)
+    plain = PlainMet2Net(net.config).to(dtype)
+    plain.load_state_dict(net.state_dict())
+    return TwoStage(net, momentum).train(), PlainTwoStage(plain, momentum).train()
+
+
+@pytest.mark.parametrize("momentum", [PAPER, RELEASED])
+def test_it_is_the_textbook_step(momentum: Momentum, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streamed, "CHUNK_ON_CPU", 3 * 4 * 12 * 8)  # three frames at once, of four
+    lean, plain = pair(momentum, dtype=torch.float64)
+    for (losses, gradients), (expected, expected_gradients) in zip(steps(lean, 3), steps(plain, 3), strict=True):
+        torch.testing.assert_close(losses, expected, rtol=1e-9, atol=0)
+        for got, wanted in zip(gradients, expected_gradients, strict=True):
+            # A key's bias gets no gradient but rounding.
+            torch.testing.assert_close(got, wanted, rtol=1e-9, atol=1e-9 * wanted.abs().max().clamp(min=1e-6).item())
+    slow = plain.slow_translator.state_dict()
+    for name, value in lean.slow_translator.state_dict().items():
+        torch.testing.assert_close(value, slow[name], rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_bfloat16_is_as_good_as_the_textbook_step_in_it() -> None:
+    exact, _ = pair(RELEASED, dtype=torch.float32)
+    ((losses, gradients),) = steps(exact, 1)
+    reference = torch.cat([g.flatten() for g in gradients])
+
+    def error(training: TwoStage | PlainTwoStage) -> float:
+        with torch.autocast("cpu", torch.bfloat16):
+            ((found, gradients),) = steps(training, 1)
+        torch.testing.assert_close(found, losses, rtol=0.01, atol=0)
+        return ((torch.cat([g.flatten() for g in gradients]) - reference).norm() / reference.norm()).item()
+
+    lean, plain = (error(training) for training in pair(RELEASED, dtype=torch.float32))
+    assert lean <= 1.5 * plain
 
 
 def test_evaluation_changes_nothing() -> None:

@@ -11,11 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typhoon_tracker.nets.depthwise import Depthwise, DilatedDepthwise
+from typhoon_tracker.nets.norms import GroupNorm
 
 
 def laid_out(x: Tensor) -> Tensor:
     """Return x (B, C, H, W) channels last on a CPU, whose convolutions and their gradients are then far faster."""
-    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+    if x.device.type != "cpu":
+        return x
+    if x.shape[1] == 1:  # is so in any case, but only these strides say it
+        return x.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -30,37 +35,45 @@ class ConvStage(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(c_in, 4 * c_out if up else c_out, 3, stride=2 if down else 1, padding=1)
         self.up = up
-        self.norm = nn.GroupNorm(2, c_out)
+        self.norm = GroupNorm(2, c_out)
         nn.init.trunc_normal_(self.conv.weight, std=0.02)
         self.conv.bias.data.zero_()  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self._upsample(x) if self.up else laid_out(self.conv(x))
-        return F.silu(self.norm(x.to(self.norm.weight.dtype)))  # under autocast in float32
+        x = laid_out(x)
+        x = self._upsample(x) if self.up else self.conv(x)
+        return F.silu(self.norm(x))
 
     def _upsample(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu":
             return F.pixel_shuffle(self.conv(x), 2)
         # With a pixel's channels side by side (rather than the four pixels of a channel) the shuffle moves whole rows.
         weight, bias = (p.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1) for p in self.conv.parameters())
-        y = laid_out(F.conv2d(x, weight, bias, padding=1)).permute(0, 2, 3, 1)  # (B, h, w, 4C)
+        y = F.conv2d(x, weight, bias, padding=1).permute(0, 2, 3, 1)  # (B, h, w, 4C)
         rows = y.unflatten(3, (2, -1)).transpose(2, 3)  # (B, h, 2, w, 2C)
         return rows.reshape(len(x), 2 * y.shape[1], 2 * y.shape[2], -1).permute(0, 3, 1, 2)
 
 
-class Readout(nn.Conv2d):
-    """A convolution 1x1 to the few channels of the output; on a CPU in the weight's own precision under autocast too."""
+class Pointwise(nn.Conv2d):
+    """A convolution 1x1; on a CPU as a matrix product over the points of channels-last memory."""
 
-    def __init__(self, c_in: int, c_out: int) -> None:
-        super().__init__(c_in, c_out, 1)
+    def __init__(self, c_in: int, c_out: int, *, bias: bool = True) -> None:
+        super().__init__(c_in, c_out, 1, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        return F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
+class Readout(Pointwise):
+    """The last convolution, to the variables; on a CPU in the weight's own precision under autocast too."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu":
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
-            # As a matrix product: a CPU's convolution is slow at the gradient for so few channels.
-            points = x.to(self.weight.dtype).permute(0, 2, 3, 1)
-            return F.linear(points, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+            return super().forward(x.to(self.weight.dtype))
 
 
 class VariableAttention(nn.Module):
@@ -73,7 +86,7 @@ class VariableAttention(nn.Module):
         super().__init__()
 
         def project() -> nn.Sequential:
-            return nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.GroupNorm(1, channels))
+            return nn.Sequential(Pointwise(channels, channels, bias=False), nn.GroupNorm(1, channels))
 
         self.heads = heads
         self.query, self.key, self.value = project(), project(), project()
@@ -101,15 +114,15 @@ class DropPath(nn.Module):
         self.probability = probability
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.weight(x) if self.training else x
+        weight = self.weight(x.shape[0], like=x)
+        return x if weight is None else x * weight.view(-1, *(1,) * (x.dim() - 1))
 
-    def weight(self, x: Tensor) -> Tensor:
-        """Return by what each row of x is multiplied: 1 in evaluation, else 0 or 1 / (1 - probability)."""
-        weight = x.new_ones(x.shape[0], *(1,) * (x.dim() - 1))
+    def weight(self, rows: int, *, like: Tensor) -> Tensor | None:
+        """Return by what each row is multiplied, 0 or 1 / (1 - probability); None where by 1."""
         if not self.training or self.probability == 0.0:
-            return weight
+            return None
         keep = 1.0 - self.probability
-        return weight.bernoulli_(keep) / keep
+        return like.new_empty(rows).bernoulli_(keep) / keep
 
 
 class LargeKernelUnit(nn.Module, ABC):
@@ -121,15 +134,15 @@ class LargeKernelUnit(nn.Module, ABC):
     def __init__(self, channels: int, drop_path: float, *, expansion: int = 4) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
-        self.project_in = nn.Conv2d(channels, channels, 1)
+        self.project_in = Pointwise(channels, channels)
         self.near = Depthwise(channels, 5)
         self.far = DilatedDepthwise(channels)
-        self.mix = nn.Conv2d(channels, channels, 1)
-        self.project_out = nn.Conv2d(channels, channels, 1)
+        self.mix: nn.Conv2d = Pointwise(channels, channels)
+        self.project_out = Pointwise(channels, channels)
         wide = expansion * channels
-        self.widen = nn.Conv2d(channels, wide, 1)
+        self.widen = Pointwise(channels, wide)
         self.depthwise = nn.Conv2d(wide, wide, 3, padding=1, groups=wide)
-        self.narrow = nn.Conv2d(wide, channels, 1)
+        self.narrow = Pointwise(wide, channels)
         self.scale1 = nn.Parameter(torch.full((channels,), 0.01))
         self.scale2 = nn.Parameter(torch.full((channels,), 0.01))
         self.drop = DropPath(drop_path)
@@ -147,7 +160,9 @@ class LargeKernelUnit(nn.Module, ABC):
         return x + self.project_out(self.weigh(gelu(self.project_in(x))))
 
     def _add(self, x: Tensor, scale: Tensor, branch: Tensor) -> Tensor:
-        return torch.addcmul(x, scale[:, None, None] * self.drop.weight(x), branch)
+        weight = self.drop.weight(len(x), like=scale)
+        share = scale if weight is None else weight[:, None] * scale
+        return torch.addcmul(x, share[..., None, None], branch)
 
 
 class TemporalAttentionUnit(LargeKernelUnit):

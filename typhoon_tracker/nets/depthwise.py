@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 
 class Depthwise(nn.Conv2d):
@@ -55,27 +57,26 @@ class DilatedDepthwise(Depthwise):
 class _Convolution(torch.autograd.Function):
     """The convolution, with the weight's gradient as a depthwise convolution of each input by the output's gradient.
 
-    dL/dw[c, i, j] = sum over samples b of (x[b, c] * g[b, c])[i, j], * the same padded convolution: samples and channels
-    together are the channels of one convolution whose kernels are as large as the grid.
+    dL/dw[c] = sum over samples b of x[b, c] * g[b, c], where * is the padded convolution: samples and channels together
+    are the channels of one convolution whose kernels are as large as the grid.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
         return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2, groups=len(weight))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors  # type: ignore[attr-defined]
-        wants_x, wants_weight, wants_bias = ctx.needs_input_grad  # type: ignore[attr-defined]
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        wants_x, wants_weight, wants_bias = ctx.needs_input_grad
         (g,) = upstream
         b, c, h, w = x.shape
         pad = weight.shape[-1] // 2
         x_gradient = weight_gradient = None
         with torch.autocast("cpu", enabled=False):  # what autocast had to cast is cast
-            if wants_x:
-                # The gradient by x is the convolution of g by the kernel turned by half a turn.
+            if wants_x:  # the convolution of g by the kernel turned by half a turn
                 x_gradient = F.conv2d(g, weight.flip(2, 3), padding=pad, groups=c)
             if wants_weight:
                 each = F.conv2d(x.reshape(1, b * c, h, w), g.reshape(b * c, 1, h, w), padding=pad, groups=b * c)

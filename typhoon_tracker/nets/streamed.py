@@ -1,23 +1,24 @@
-"""Training passes that keep little: frame-wise coders run a few frames at a time, and gradients are taken early.
+"""Training passes that keep little: coders run a few frames at a time, and gradients are taken at once.
 
 Encoders and decoders see one frame at a time (their GroupNorm is per frame), so a pass may go variable by variable and
-chunk by chunk, exactly. What lies between two chunks is then a latent or a gradient, never a full-resolution activation
-of all frames, and on a CPU the activations of a chunk stay in the cache.
+chunk by chunk, exactly. What is kept between two chunks are latents and gradients, never the full-resolution
+activations of all frames, and on a CPU those of a chunk stay in the cache.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from typhoon_tracker.nets.blocks import laid_out
-
-# Values of the widest activation of a chunk: a CPU's second-level cache, or enough work for an accelerator.
+# Values of the widest activation of a chunk: what a CPU's cache holds, or enough work for an accelerator.
 CHUNK_ON_CPU, CHUNK_ELSEWHERE = 2**20, 2**26
+
+Compute = Callable[[Sequence[Tensor]], tuple[Tensor, Sequence[Tensor]]]  # a scalar and its gradients by some tensors
 
 
 def streamed_encode(encoders: Iterable[nn.Module], x: Tensor, *, groups: Sequence[int], channels: int) -> Tensor:
@@ -25,11 +26,11 @@ def streamed_encode(encoders: Iterable[nn.Module], x: Tensor, *, groups: Sequenc
 
     Nothing but the frames is kept for the backward pass, which encodes each chunk again.
     """
+    size = channels * x.shape[-2] * x.shape[-1]
     latents = []
     for encoder, group in zip(encoders, x.split(list(groups), dim=2), strict=True):
-        frames = group.flatten(0, 1)  # (B*T, c, H, W)
-        chunks = frames.split(_frames_at_once(channels * frames[0, 0].numel(), frames.device))
-        z = torch.cat([checkpoint(encoder, laid_out(chunk), use_reentrant=False) for chunk in chunks])
+        chunks = _chunks(group.flatten(0, 1), size)  # of (B*T, c, H, W)
+        z = torch.cat([checkpoint(encoder, chunk, use_reentrant=False) for chunk in chunks])
         latents.append(z.reshape(x.shape[0], -1, *z.shape[2:]))
     return torch.stack(latents, dim=1)
 
@@ -39,95 +40,95 @@ def streamed_mse(
 ) -> Tensor:
     """Return mean(w (D(z) - y)^2) over latents z (B, G, T*S, h, w) and frames y (B, T, N, H, W), w 1 if not given.
 
-    D is one decoder a group of variables; w may be anything that broadcasts to y. The forecast D(z) never exists as a
-    whole: each chunk is decoded, compared and differentiated at once, and what is kept are the gradients with respect
-    to the latents and the decoders' parameters, which the backward pass only scales. It has no second derivatives.
+    D is one decoder a group of variables; w is whatever broadcasts to y. The forecast D(z) never exists as a whole:
+    each chunk is decoded, compared and differentiated at once. Kept are the gradients by the latents and the decoders'
+    parameters, which the backward pass only scales; it has no second derivatives.
     """
     decoders = list(decoders)
-    parameters = list(dict.fromkeys(p for decoder in decoders for p in decoder.parameters()))  # shared ones once
+    weights = None if weight is None else weight.expand_as(target)
 
-    def compute(learning: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        return _chunked_mse(decoders, latent, target, weight, learning)
+    def compute(learning: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
+        return _decode_and_compare(decoders, latent, target, weights, learning)
 
-    return _early(compute, [latent, *parameters])
+    return _at_once(compute, latent, *(p for decoder in decoders for p in decoder.parameters()))
 
 
-def early_gradients(objective: Callable[[Tensor], Tensor], z: Tensor, *, parameters: Iterable[nn.Parameter]) -> Tensor:
-    """Return the scalar objective(z), whose gradients by z and `parameters` are taken at once, so that its graph can go.
+def gradients_at_once(objective: Callable[[], Tensor], parameters: Iterable[Tensor]) -> Tensor:
+    """Return the scalar objective(), differentiated by `parameters` at once, so that nothing else of it is kept.
 
-    The backward pass only scales them. It has no second derivatives.
+    The backward pass only scales the gradients; it has no second derivatives, and reaches nothing but `parameters`.
     """
 
-    def compute(learning: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def compute(learning: Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
         with torch.set_grad_enabled(bool(learning)):
-            own = z.detach().requires_grad_(bool(learning) and z.requires_grad)
-            loss = objective(own)
-        wanted = [own if tensor is z else tensor for tensor in learning]
-        return loss.detach(), list(torch.autograd.grad(loss, wanted)) if wanted else []
+            value = objective()
+        return value.detach(), _gradients(value, learning)
 
-    return _early(compute, [z, *parameters])
+    return _at_once(compute, *parameters)
 
 
-def _chunked_mse(
-    decoders: list[nn.Module], latent: Tensor, target: Tensor, weight: Tensor | None, learning: list[Tensor]
-) -> tuple[Tensor, list[Tensor]]:
-    """Return the loss and its gradients by `learning`."""
-    b, frames = target.shape[:2]
-    gradients = {id(tensor): torch.zeros_like(tensor) for tensor in learning}
-    latent_gradient = gradients.get(id(latent))
-    total, first = target.new_zeros(()), 0
+def _decode_and_compare(
+    decoders: Sequence[nn.Module], latent: Tensor, target: Tensor, weight: Tensor | None, learning: Sequence[Tensor]
+) -> tuple[Tensor, Sequence[Tensor]]:
+    """Return the mean square error and its gradients by `learning`: parameters of the decoders, perhaps the latent."""
+    found = {id(tensor): torch.zeros_like(tensor) for tensor in learning}
+    latent_gradient = found.get(id(latent))
+    total, variable = target.new_zeros(()), 0
     for i, decoder in enumerate(decoders):
-        parameters = [p for p in decoder.parameters() if id(p) in gradients]
-        z = latent.detach()[:, i].unflatten(1, (frames, -1)).flatten(0, 1)  # (B*T, S, h, w)
-        size = z.shape[1] * target.shape[-2] * target.shape[-1]
-        steps = z.split(_frames_at_once(size, z.device))
-        z_gradients = []
-        at = 0
-        for step in steps:
-            with torch.set_grad_enabled(bool(learning)):
-                chunk = laid_out(step).requires_grad_(latent_gradient is not None)
-                said = decoder(chunk)
-            rows = torch.arange(at, at + len(step), device=target.device)
-            at += len(step)
-            here = (rows // frames, rows % frames, slice(first, first + said.shape[1]))
-            error = said.detach().to(target.dtype) - target[here]
-            pull = error if weight is None else error * weight.expand_as(target)[here]
-            total += (pull * error).sum()
-            if learning:
-                wanted = [*parameters, chunk] if latent_gradient is not None else parameters
-                found = torch.autograd.grad(said, wanted, (2 * pull).to(said.dtype))
-                if latent_gradient is not None:
-                    z_gradients.append(found[-1])
-                torch._foreach_add_([gradients[id(p)] for p in parameters], list(found[: len(parameters)]))
+        parameters = [p for p in decoder.parameters() if id(p) in found]
+        sums = [found[id(p)] for p in parameters]
+        z = latent.detach()[:, i].unflatten(1, (target.shape[1], -1)).flatten(0, 1)  # (B*T, S, h, w)
+        pulls: list[Tensor] = []
+        frame = 0
+        for chunk in _chunks(z, z.shape[1] * target.shape[-2] * target.shape[-1]):
+            chunk = chunk.clone().requires_grad_(latent_gradient is not None)
+            wanted = [*parameters, chunk] if latent_gradient is not None else parameters
+            with torch.set_grad_enabled(bool(wanted)):
+                forecast = decoder(chunk)  # (frames, c, H, W)
+            here = slice(frame, frame := frame + len(chunk)), slice(variable, variable + forecast.shape[1])
+            error = forecast.detach().to(target.dtype) - target.flatten(0, 1)[here]
+            pull = error if weight is None else error * weight.flatten(0, 1)[here]
+            total += torch.dot(pull.flatten(), error.flatten())
+            gradients = _gradients(forecast, wanted, (2 * pull).to(forecast.dtype))
+            pulls += gradients[len(parameters) :]
+            for known, gradient in zip(sums, gradients, strict=False):
+                known += gradient
         if latent_gradient is not None:
-            latent_gradient[:, i] = torch.cat(z_gradients).reshape_as(latent_gradient[:, i])
-        first += said.shape[1]
-    scale = 1 / target.numel()
-    found_all = list(gradients.values())
-    if found_all:
-        torch._foreach_mul_(found_all, scale)
-    return total * scale, found_all
+            latent_gradient[:, i] = torch.cat(pulls).reshape(latent_gradient[:, i].shape)
+        variable += forecast.shape[1]
+    # The mean is taken last, so that small gradients do not vanish in a low precision on the way.
+    return total / target.numel(), torch._foreach_div(list(found.values()), target.numel()) if found else []
 
 
-def _early(compute: Callable[[list[Tensor]], tuple[Tensor, list[Tensor]]], inputs: list[Tensor]) -> Tensor:
-    learning = [tensor for tensor in inputs if tensor.requires_grad] if torch.is_grad_enabled() else []
-    return _Early.apply(compute, *learning) if learning else compute([])[0]
+def _gradients(output: Tensor, inputs: Sequence[Tensor], upstream: Tensor | None = None) -> Sequence[Tensor]:
+    """Differentiate outside of autocast, as a backward pass is to run."""
+    if not inputs:
+        return []
+    with torch.autocast(output.device.type, enabled=False):
+        return torch.autograd.grad(output, inputs, upstream)
 
 
-class _Early(torch.autograd.Function):
-    """A scalar with gradients that are known already."""
+def _at_once(compute: Compute, *inputs: Tensor) -> Tensor:
+    learning = list(dict.fromkeys(tensor for tensor in inputs if tensor.requires_grad))  # shared weights once
+    return _Known.apply(compute, *learning) if learning and torch.is_grad_enabled() else compute([])[0]
+
+
+class _Known(torch.autograd.Function):
+    """A scalar whose gradients are known already."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, compute: Callable, *learning: Tensor) -> Tensor:
-        value, gradients = compute(list(learning))
+    def forward(ctx: Any, compute: Compute, *learning: Tensor) -> Tensor:
+        value, gradients = compute(learning)
         ctx.save_for_backward(*gradients)
         return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        return None, *torch._foreach_mul(list(ctx.saved_tensors), upstream[0])  # type: ignore[attr-defined]
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        return None, *torch._foreach_mul(ctx.saved_tensors, upstream[0])
 
 
-def _frames_at_once(values: int, device: torch.device) -> int:
-    return max(1, (CHUNK_ON_CPU if device.type == "cpu" else CHUNK_ELSEWHERE) // values)
+def _chunks(frames: Tensor, values: int) -> Sequence[Tensor]:
+    """Split frames (B*T, ...) whose widest activation has so many values a frame."""
+    limit = CHUNK_ON_CPU if frames.device.type == "cpu" else CHUNK_ELSEWHERE
+    return frames.split(max(1, limit // values))

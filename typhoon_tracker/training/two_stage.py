@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typhoon_tracker.nets.met2net import Met2Net
-from typhoon_tracker.nets.streamed import early_gradients, streamed_encode, streamed_mse
+from typhoon_tracker.nets.streamed import gradients_at_once, streamed_encode, streamed_mse
 
 
 @dataclass(frozen=True)
@@ -64,20 +64,23 @@ class TwoStage(nn.Module):
 
     def losses(self, x: Tensor, y: Tensor) -> Losses:
         """Return both losses for frames x, y (B, T, N, H, W), normalised."""
-        latent = self._encode(x, self.net.encoders)  # (B, G, T*S, h, w)
-        reconstruction = early_gradients(
-            lambda z: streamed_mse(self.net.decoders, self.slow_translator(z), y),
-            latent,
-            parameters=self.net.decoders.parameters(),
-        )
+        net, latents = self.net, []
+
+        def first() -> Tensor:
+            latents.append(self._encode(x, net.encoders))  # (B, G, T*S, h, w)
+            return streamed_mse(net.decoders, self.slow_translator(latents[0]), y)
+
+        reconstruction = gradients_at_once(first, [*net.encoders.parameters(), *net.decoders.parameters()])
+        start = latents.pop().detach()
         with torch.no_grad():
-            hard = self.slow_encoders is None
-            start = latent.detach() if hard else self._encode(x, self.slow_encoders)
-            target = self._encode(y, self.net.encoders if hard else self.slow_encoders)
-        in_latents = early_gradients(
-            lambda z: F.mse_loss(self.net.translator(z), target), start, parameters=self.net.translator.parameters()
-        )
-        return Losses(reconstruction, in_latents)
+            if self.slow_encoders is not None:
+                start = self._encode(x, self.slow_encoders)
+            target = self._encode(y, net.encoders if self.slow_encoders is None else self.slow_encoders)
+
+        def second() -> Tensor:
+            return F.mse_loss(net.translator(start), target)
+
+        return Losses(reconstruction, gradients_at_once(second, net.translator.parameters()))
 
     def _encode(self, x: Tensor, encoders: nn.ModuleList) -> Tensor:
         config = self.net.config
