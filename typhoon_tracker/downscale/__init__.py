@@ -1,0 +1,1 @@
+"""Downscaling: finer fields from coarse ones, with the block means of the coarse ones kept by construction."""
