@@ -35,7 +35,7 @@ def test_depthwise_convolutions(samples: int, h: int, w: int, last: bool, seed: 
     x = torch.randn(samples, 4, h, w, dtype=torch.float64)
     if last:
         x = x.contiguous(memory_format=torch.channels_last)
-    for layer in (Depthwise(4, 5).double(), DilatedDepthwise(4).double()):
+    for layer in (Depthwise(4, 3).double(), Depthwise(4, 5).double(), DilatedDepthwise(4).double()):
         compare(layer, lambda x, layer=layer: nn.Conv2d.forward(layer, x), x.detach())
 
 

@@ -42,7 +42,7 @@ class ConvStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = laid_out(x)
         x = self._upsample(x) if self.up else self.conv(x)
-        return F.silu(self.norm(x))
+        return F.silu(self.norm(x), inplace=not torch.is_grad_enabled())
 
     def _upsample(self, x: Tensor) -> Tensor:
         if x.device.type != "cpu":
@@ -141,7 +141,7 @@ class LargeKernelUnit(nn.Module, ABC):
         self.project_out = Pointwise(channels, channels)
         wide = expansion * channels
         self.widen = Pointwise(channels, wide)
-        self.depthwise = nn.Conv2d(wide, wide, 3, padding=1, groups=wide)
+        self.depthwise = Depthwise(wide, 3)
         self.narrow = Pointwise(wide, channels)
         self.scale1 = nn.Parameter(torch.full((channels,), 0.01))
         self.scale2 = nn.Parameter(torch.full((channels,), 0.01))

@@ -24,7 +24,7 @@ class Depthwise(nn.Conv2d):
     def _undilated(self, x: Tensor) -> Tensor:
         """Convolve as if the kernel were not dilated."""
         pad, bias = self.kernel_size[0] // 2, self.bias
-        if not (torch.is_grad_enabled() and self.weight.requires_grad):
+        if not torch.is_grad_enabled():
             return F.conv2d(x, self.weight, bias, padding=pad, groups=self.groups)
         weight = self.weight
         if torch.is_autocast_enabled("cpu"):
@@ -55,11 +55,7 @@ class DilatedDepthwise(Depthwise):
 
 
 class _Convolution(torch.autograd.Function):
-    """The convolution, with the weight's gradient as a depthwise convolution of each input by the output's gradient.
-
-    dL/dw[c] = sum over samples b of x[b, c] * g[b, c], where * is the padded convolution: samples and channels together
-    are the channels of one convolution whose kernels are as large as the grid.
-    """
+    """The convolution, with gradients as quick as itself."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -72,13 +68,26 @@ class _Convolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         wants_x, wants_weight, wants_bias = ctx.needs_input_grad
         (g,) = upstream
-        b, c, h, w = x.shape
-        pad = weight.shape[-1] // 2
         x_gradient = weight_gradient = None
         with torch.autocast("cpu", enabled=False):  # what autocast had to cast is cast
             if wants_x:  # the convolution of g by the kernel turned by half a turn
-                x_gradient = F.conv2d(g, weight.flip(2, 3), padding=pad, groups=c)
+                x_gradient = F.conv2d(g, weight.flip(2, 3), padding=weight.shape[-1] // 2, groups=len(weight))
             if wants_weight:
-                each = F.conv2d(x.reshape(1, b * c, h, w), g.reshape(b * c, 1, h, w), padding=pad, groups=b * c)
-                weight_gradient = each.view(b, *weight.shape).sum(0)
+                weight_gradient = _weight_gradient(x, g, weight)
         return x_gradient, weight_gradient, g.sum((0, 2, 3)) if wants_bias else None
+
+
+def _weight_gradient(x: Tensor, g: Tensor, weight: Tensor) -> Tensor:
+    """Return dL/dw[c] = sum over samples b of x[b, c] * g[b, c], where * is the padded convolution.
+
+    Samples and channels together are the channels of one convolution whose kernels are as large as the grid.
+    """
+    b, c, h, w = x.shape
+    kernel = weight.shape[-1]
+    pad = kernel // 2
+    if kernel < 5 or min(h, w) <= pad:  # the library's own is quick for small kernels, and ours slow on a tiny grid
+        return torch.ops.aten.convolution_backward(
+            g, x, weight, None, [1, 1], [pad, pad], [1, 1], False, [0, 0], c, [False, True, False]
+        )[1]
+    each = F.conv2d(x.reshape(1, b * c, h, w), g.reshape(b * c, 1, h, w), padding=pad, groups=b * c)
+    return each.view(b, *weight.shape).sum(0)

@@ -1,8 +1,8 @@
 """Training passes that keep little: coders run a few frames at a time, and gradients are taken at once.
 
 Encoders and decoders see one frame at a time (their GroupNorm is per frame), so a pass may go variable by variable and
-chunk by chunk, exactly. What is kept between two chunks are latents and gradients, never the full-resolution
-activations of all frames, and on a CPU those of a chunk stay in the cache.
+chunk by chunk, exactly. What decoding keeps between two chunks are gradients, never the full-resolution activations of
+all frames, and on a CPU those of a chunk stay in the cache.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.utils.checkpoint import checkpoint
 
 # Values of the widest activation of a chunk: what a CPU's cache holds, or enough work for an accelerator.
 CHUNK_ON_CPU, CHUNK_ELSEWHERE = 2**20, 2**26
@@ -24,13 +23,13 @@ Compute = Callable[[Sequence[Tensor]], tuple[Tensor, Sequence[Tensor]]]  # a sca
 def streamed_encode(encoders: Iterable[nn.Module], x: Tensor, *, groups: Sequence[int], channels: int) -> Tensor:
     """Return latents (B, G, T*S, h, w) of frames x (B, T, N, H, W), one encoder a group of variables, S = `channels`.
 
-    Nothing but the frames is kept for the backward pass, which encodes each chunk again.
+    Encoders are a small part of the work and of the memory: their activations are kept for the backward pass.
     """
     size = channels * x.shape[-2] * x.shape[-1]
     latents = []
     for encoder, group in zip(encoders, x.split(list(groups), dim=2), strict=True):
         chunks = _chunks(group.flatten(0, 1), size)  # of (B*T, c, H, W)
-        z = torch.cat([checkpoint(encoder, chunk, use_reentrant=False) for chunk in chunks])
+        z = torch.cat([encoder(chunk) for chunk in chunks])
         latents.append(z.reshape(x.shape[0], -1, *z.shape[2:]))
     return torch.stack(latents, dim=1)
 

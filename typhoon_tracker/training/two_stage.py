@@ -63,7 +63,11 @@ class TwoStage(nn.Module):
         return self.net(x)
 
     def losses(self, x: Tensor, y: Tensor) -> Losses:
-        """Return both losses for frames x, y (B, T, N, H, W), normalised."""
+        """Return both losses for frames x, y (B, T, N, H, W), normalised.
+
+        Each is differentiated as it is computed, so the stages' activations never exist together; the backward pass
+        hands the gradients out.
+        """
         net, latents = self.net, []
 
         def first() -> Tensor:
