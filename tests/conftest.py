@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyproj  # noqa: F401 - xarray loads eccodes with its plugins; before pyproj, that crashes the interpreter at exit
 import pytest
+from hypothesis import settings
 
 from .commands import ROKE, Outcome, run, tracker
+
+settings.register_profile("repeatable", derandomize=True)  # the same examples in every run
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session", autouse=True)
