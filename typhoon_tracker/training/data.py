@@ -17,6 +17,7 @@ from torch.utils.data import IterableDataset
 
 from typhoon_tracker.geo.grid import PAPER_REGION
 from typhoon_tracker.geo.land import DOMAIN
+from typhoon_tracker.geo.sphere import KM_PER_DEGREE
 from typhoon_tracker.sources.reconstruction import (
     SYNOPTIC_HOURS,
     HourlyTracks,
@@ -24,13 +25,18 @@ from typhoon_tracker.sources.reconstruction import (
     reconstruct,
     storm_tensors,
 )
+from typhoon_tracker.sources.vortex import Storms
 from typhoon_tracker.sources.weather import draw_waves
+from typhoon_tracker.training.centre_loss import Labelled
+from typhoon_tracker.verify.past import TROPICAL_STORM
 
 STEP = PAPER_REGION.step
 SETTLED_HOURS = 6  # a storm younger than this has hardly a past to learn from
 AROUND_REGION = 4.0  # degrees outside the region from which storms are still taken
 EDGE = 1.5  # degrees that the storm keeps from the crop's edge at the init time
 MAX_STORMS = 3
+INSIDE_KM = 200.0  # from the crop's edge; nearer to it a storm is no label
+FORMED = 0.8  # presence from which a storm is one
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,10 @@ class StormWindows(IterableDataset[Tensor]):
 
     def batch(self, k: int) -> Tensor:
         """Return batch number k."""
+        return self.labelled(k).fields
+
+    def labelled(self, k: int) -> Labelled:
+        """Return batch number k with the places of its storms."""
         random = np.random.default_rng((self.seed, k))
         cases = [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)]
         hours = np.array([c.hour + self.span for c in cases], dtype=float)
@@ -104,7 +114,8 @@ class StormWindows(IterableDataset[Tensor]):
         storms = storm_tensors(self.tracks, [self._members(c) for c in cases], hours)
         waves = draw_waves(self.batch_size, torch.Generator().manual_seed(int(random.integers(2**62))))
         when = torch.as_tensor(hours)
-        return reconstruct(storms, when, latitude, longitude, land, waves, when[:, 0])
+        fields = reconstruct(storms, when, latitude, longitude, land, waves, when[:, 0])
+        return Labelled(fields, *_places(storms, latitude, longitude))
 
     def _corner(self, offset_degrees: np.ndarray, limit: int) -> np.ndarray:
         corner = np.round(offset_degrees / STEP - self.size / 2).astype(int)
@@ -117,6 +128,19 @@ class StormWindows(IterableDataset[Tensor]):
         here = self.tracks.at(case.storm, np.array([case.hour]))[0]
         away = [np.hypot(*(self.tracks.at(int(i), np.array([case.hour]))[0, :2] - here[:2])) for i in others]
         return np.concatenate([[case.storm], others[np.argsort(away)][: MAX_STORMS - 1]]).astype(int)
+
+
+def _places(storms: Storms, latitude: Tensor, longitude: Tensor) -> tuple[Tensor, Tensor]:
+    """Return centres and spacing (B, M, T, 2) as in `Labelled`."""
+    column = KM_PER_DEGREE * torch.cos(torch.deg2rad(storms.lat))
+    spacing = STEP * torch.stack([torch.full_like(column, KM_PER_DEGREE), column], dim=-1)
+    south = (latitude[:, None, None, 0] - storms.lat) * KM_PER_DEGREE
+    east = (storms.lon - longitude[:, None, None, 0]) * column
+    centres = torch.stack([south, east], dim=-1)
+    size = torch.tensor([latitude.shape[1] - 1, longitude.shape[1] - 1]) * spacing
+    inside = ((centres >= INSIDE_KM) & (centres <= size - INSIDE_KM)).all(-1)
+    seen = inside & (storms.wind >= TROPICAL_STORM) & (storms.presence > FORMED)
+    return torch.where(seen[..., None], centres, torch.nan), spacing
 
 
 def statistics(windows: StormWindows, *, batches: int) -> dict[str, list]:

@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "precision": "bf16-mixed",
     "seed": 1,
     "data": RECONSTRUCTION,
+    "centre_weight": 0.0,
+    "leads_a_step": None,
     "validation_windows": 96,
     "workers": 0,
     "start_from": None,
@@ -72,6 +74,8 @@ class Settings:
     seed: int
     data: str
     crop: int | None
+    centre_weight: float
+    leads_a_step: int | None
     validation_windows: int
     workers: int
     start_from: str | None
@@ -157,6 +161,21 @@ def _check(settings: Settings) -> None:
     if not (settings.clip >= 0.0 and math.isfinite(settings.clip)):
         raise InputError(
             f"--clip {settings.clip} is negative or no number; give a norm such as 1, or 0 for no clipping."
+        )
+    _check_centre(settings)
+
+
+def _check_centre(settings: Settings) -> None:
+    weight, leads = settings.centre_weight, settings.leads_a_step
+    if not (weight >= 0.0 and math.isfinite(weight)):
+        raise InputError(f"--centre-weight {weight} is negative or no number; give one such as 0.2, or 0 for none.")
+    if settings.objective == TWO_STAGE and (weight or leads):
+        name = "--centre-weight" if weight else "--leads-a-step"
+        raise InputError(f"{name} is for --objective {END_TO_END}; leave it out, or give that objective.")
+    if weight and settings.data != RECONSTRUCTION:
+        raise InputError(
+            f"--centre-weight {weight} needs to know where the storms are, which fields of {settings.data} do not say; "
+            f"leave it out, or train on the {RECONSTRUCTION}."
         )
 
 
