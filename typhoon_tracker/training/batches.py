@@ -79,11 +79,10 @@ class Storms:
     def __init__(self, settings: Settings, frames: tuple[int, int]) -> None:
         best = shipped.load("wmo").table  # not a file that happens to be in the cache
         training, validation = best["season"] <= LAST_TRAINING_SEASON, best["season"] == VALIDATION_SEASON
-        size = int(settings.crop or 0)
-        most = min(len(DOMAIN.latitude), len(DOMAIN.longitude))
-        if size > most:
+        size, most = settings.crop, min(DOMAIN.shape)
+        if size is not None and size > most:
             raise InputError(f"a crop of {size} points does not fit the reconstruction's domain; give {most} at most.")
-        common = {"size": size, "frames_in": frames[0], "frames_out": frames[1]}
+        common: dict[str, Any] = {"size": size, "frames_in": frames[0], "frames_out": frames[1]}
         count = -(-settings.validation_windows // VALIDATION_BATCH)
         self._training = StormWindows(
             best[training], batches=1, batch_size=settings.batch_size, seed=settings.seed, **common
@@ -91,7 +90,7 @@ class Storms:
         self._validation = StormWindows(
             best[validation], batches=count, batch_size=VALIDATION_BATCH, seed=VALIDATION_SEED, **common
         )
-        self.windows, self.shape, self._workers = len(self._training.cases), (size, size), settings.workers
+        self.windows, self.shape, self._workers = len(self._training.cases), self._training.shape, settings.workers
         self._labelled = settings.centre_weight > 0.0
         self.facts = {
             "data": "reconstruction of western North Pacific best tracks (JMA)",

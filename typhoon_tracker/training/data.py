@@ -47,14 +47,15 @@ class Case:
     hour: int
 
 
-def find_cases(tracks: HourlyTracks, *, lead_hours: int) -> list[Case]:
-    """Return every storm and analysis time near the region whose storm lives through the window."""
+def find_cases(tracks: HourlyTracks, *, lead_hours: int, margin: float = -AROUND_REGION) -> list[Case]:
+    """Return every storm and analysis time whose storm lives through the window and is in the region at the init time,
+    `margin` degrees from its edge; a negative one lets it be outside."""
     found = []
     for storm in range(len(tracks.sids)):
         rows = slice(tracks.start[storm], tracks.stop[storm])
         hour, state = tracks.hour[rows], tracks.state[rows]
         fits = np.isin(hour % 24, SYNOPTIC_HOURS) & (hour - hour[0] >= SETTLED_HOURS) & (hour + lead_hours <= hour[-1])
-        fits &= PAPER_REGION.contains(state[:, 0], state[:, 1], margin=-AROUND_REGION)
+        fits &= PAPER_REGION.contains(state[:, 0], state[:, 1], margin=margin)
         found += [Case(storm, int(h)) for h in hour[fits]]
     return found
 
@@ -62,7 +63,8 @@ def find_cases(tracks: HourlyTracks, *, lead_hours: int) -> list[Case]:
 class StormWindows(IterableDataset[Tensor]):
     """Batches (B, frames_in + frames_out, 4, size, size) in SI units, `batches` of them, reproducible from `seed`.
 
-    Batch k depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`).
+    Without a `size` every window is the region of the forecasts, and its storm is in it at the init time. Batch k
+    depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`).
     """
 
     def __init__(
@@ -71,15 +73,17 @@ class StormWindows(IterableDataset[Tensor]):
         *,
         batches: int,
         batch_size: int,
-        size: int = 64,
+        size: int | None = 64,
         frames_in: int = 12,
         frames_out: int = 12,
         seed: int = 0,
         start: int = 0,
     ) -> None:
         self.tracks = HourlyTracks.build(best)
-        self.cases = find_cases(self.tracks, lead_hours=frames_out)
-        self.batches, self.batch_size, self.size = batches, batch_size, size
+        margin = EDGE if size is None else -AROUND_REGION
+        self.cases = find_cases(self.tracks, lead_hours=frames_out, margin=margin)
+        self.batches, self.batch_size, self.whole_region = batches, batch_size, size is None
+        self.shape = PAPER_REGION.shape if size is None else (size, size)
         self.span = np.arange(1 - frames_in, frames_out + 1)
         self.seed, self.start = seed, start
         self._land = land_fraction(DOMAIN.latitude, DOMAIN.longitude)
@@ -102,12 +106,8 @@ class StormWindows(IterableDataset[Tensor]):
         cases = [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)]
         hours = np.array([c.hour + self.span for c in cases], dtype=float)
         centres = np.array([self.tracks.at(c.storm, np.array([c.hour]))[0, :2] for c in cases])
-        reach = (self.size - 1) * STEP / 2 - EDGE
-        middle = centres + random.uniform(-reach, reach, centres.shape)
-        rows = self._corner(DOMAIN.north - middle[:, 0], self._land.shape[0])
-        columns = self._corner(middle[:, 1] - DOMAIN.west, self._land.shape[1])
-        crop = np.arange(self.size)
-        at_rows, at_columns = rows[:, None] + crop, columns[:, None] + crop
+        rows, columns = self._corners(centres, random)
+        at_rows, at_columns = (c[:, None] + np.arange(n) for c, n in zip((rows, columns), self.shape, strict=True))
         latitude = torch.as_tensor(DOMAIN.north - STEP * at_rows, dtype=torch.float32)
         longitude = torch.as_tensor(DOMAIN.west + STEP * at_columns, dtype=torch.float32)
         land = self._land[at_rows[:, :, None], at_columns[:, None, :]]
@@ -117,9 +117,18 @@ class StormWindows(IterableDataset[Tensor]):
         fields = reconstruct(storms, when, latitude, longitude, land, waves, when[:, 0])
         return Labelled(fields, *_places(storms, latitude, longitude))
 
-    def _corner(self, offset_degrees: np.ndarray, limit: int) -> np.ndarray:
-        corner = np.round(offset_degrees / STEP - self.size / 2).astype(int)
-        return np.clip(corner, 0, limit - self.size)
+    def _corners(self, centres: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return the row and column in `DOMAIN` of the first point of each window."""
+        size = np.array(self.shape)
+        if self.whole_region:
+            first = np.tile([PAPER_REGION.north, PAPER_REGION.west], (len(centres), 1))
+        else:
+            reach = (size - 1) * STEP / 2 - EDGE
+            middle = centres + random.uniform(-reach, reach, centres.shape)
+            first = middle + np.array([1, -1]) * size * STEP / 2
+        corner = np.round(np.array([1, -1]) * ([DOMAIN.north, DOMAIN.west] - first) / STEP).astype(int)
+        rows, columns = np.clip(corner, 0, np.array(self._land.shape) - size).T
+        return rows, columns
 
     def _members(self, case: Case) -> np.ndarray:
         """The storm itself first, then the nearest others alive in the window."""

@@ -73,7 +73,7 @@ class Settings:
     precision: str
     seed: int
     data: str
-    crop: int | None
+    crop: int | None  # None: the whole grid, or the region of the forecasts
     centre_weight: float
     leads_a_step: int | None
     validation_windows: int
@@ -109,6 +109,7 @@ def resolve(
     chosen.setdefault("ema", 0.0 if two_stage else 0.99)
     chosen.setdefault("clip", 0.0 if two_stage else 1.0)
     chosen.setdefault("crop", 64 if chosen["data"] == RECONSTRUCTION else None)
+    chosen["crop"] = chosen["crop"] or None
     settings = Settings(**chosen)
     _check(settings)
     return settings

@@ -166,8 +166,9 @@ def train(
     crop: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="points along a side of the training windows: 64 for the reconstruction, the whole grid for files",
+            min=0,
+            help="points along a side of the training windows, 0 for the whole region; if not given, 64 for the "
+            "reconstruction and the whole grid for files",
             rich_help_panel=DATA,
         ),
     ] = None,
