@@ -186,3 +186,11 @@ def test_bad_input_is_one_sentence(arguments: tuple[str, ...], sentence: str, tm
     assert sentence in outcome.err
     assert outcome.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_season_is_its_storms_in_the_region() -> None:
+    names = {storm.name for storm in explanation.chosen_storms([], 2022, BEST)}
+    assert {"ROKE", "NANMADOL"} <= names
+    assert "MERBOK" not in names  # never comes near
+    (one,) = explanation.chosen_storms(["mawar"], 2012, BEST)
+    assert one.season == 2012
