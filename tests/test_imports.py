@@ -16,9 +16,9 @@ PACKAGE = PROJECT / "typhoon_tracker"
 # From the top down; a part may import from its own layer and those below. A part is a file or a folder of the package.
 LAYERS = (
     {"run", "cli"},
-    {"cones", "evaluate_command", "fetch", "today", "tracking", "downscaling", "verify_command"},
-    {"outputs", "season", "evaluation", "hindcast", "console"},
-    {"plot", "verify", "training", "downscale"},
+    {"cones", "evaluate_command", "fetch", "today", "tracking", "downscaling", "verify_command", "explain_command"},
+    {"outputs", "season", "evaluation", "explanation", "hindcast", "console"},
+    {"plot", "verify", "training", "downscale", "explain"},
     {"forecast", "tracker"},
     {"nets", "sources", "besttrack"},
     {"fields", "track", "track_files"},

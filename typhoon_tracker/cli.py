@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from typhoon_tracker import downscaling
+from typhoon_tracker import downscaling, explain_command
 from typhoon_tracker.cones import cone
 from typhoon_tracker.console import call, counted, progress
 from typhoon_tracker.evaluate_command import evaluate
@@ -25,6 +25,7 @@ app.command()(forecast)
 app.command()(fetch)
 app.add_typer(cached.app, name="cache")
 app.add_typer(downscaling.app, name="downscale")
+app.add_typer(explain_command.app, name="explain")
 app.command()(track)
 app.command()(verify)
 app.command()(evaluate)
