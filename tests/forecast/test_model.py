@@ -92,12 +92,23 @@ def test_states_count_in_standard_deviations_about_the_mean(silent, window):
     assert made.loss(past, off).item() == pytest.approx(9.0, rel=1e-3)
 
 
+class Says(torch.nn.Module):
+    """A network that says the same of everything."""
+
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def forward(self, x, frames=None):
+        return self.said
+
+
 @pytest.mark.parametrize("target", ["tendency", "state"])
 def test_what_a_perfect_network_would_say_gives_the_truth(model, window, target):
     past, future = window
     made = FieldModel(model.net, model.normalisation, target=target)
     said = made.in_units(past, future)
-    made.predict = lambda x, frames=None: said
+    made.net = Says(said)
     torch.testing.assert_close(made(past), future, rtol=1e-6, atol=1e-2)
     assert made.loss(past, future).item() == 0.0
 

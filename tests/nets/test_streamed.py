@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from tests.nets.tiny import tiny_met2net
 from typhoon_tracker.nets import streamed
 from typhoon_tracker.nets.met2net import Met2Net
-from typhoon_tracker.nets.streamed import gradients_at_once, streamed_encode, streamed_mse
+from typhoon_tracker.nets.streamed import gradients_at_once, in_chunks, streamed_mse
 
 SHAPE = (2, 3, 4, 8, 12)  # (B, T, N, H, W)
 
@@ -49,17 +49,29 @@ def test_streamed_mse_is_the_mean_square_error(settings: dict, weighted: bool) -
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-14)
 
 
+def test_chunks_of_frames_give_what_all_frames_give() -> None:
+    net, x = tiny_met2net(), frames().flatten(0, 1)[:, :1]
+    coder, seen = net.encoders[0], []
+    coder.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+    found = in_chunks(coder, x, 4 * 8 * 12)
+    assert seen == [4, 2]
+    torch.testing.assert_close(found, coder(x), rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("settings", [{}, {"groups": (1, 2, 1)}, {"shared_coders": True}], ids=str)
-def test_streamed_latents_are_the_encoders(settings: dict) -> None:
+@pytest.mark.parametrize("asked", [None, [0, 2]], ids=str)
+def test_the_streamed_error_of_a_forecast_has_the_plain_ones_gradients(
+    settings: dict, asked: list[int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     net, x = tiny_met2net(**settings), frames()
-    parameters = list(net.encoders.parameters())
-    plain = net.encode(x)
-    lean = streamed_encode(net.encoders, x, groups=net.config.group_sizes, channels=4)
-    torch.testing.assert_close(lean, plain, rtol=1e-12, atol=1e-14)
-    for mine, theirs in zip(
-        gradients(lean.sin().sum(), *parameters), gradients(plain.sin().sum(), *parameters), strict=True
-    ):
-        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
+    y = frames().flip(0)[:, asked or slice(None)]
+    lean = net.mean_square_error(x, y, asked)
+    mine = gradients(lean, *net.parameters())
+    monkeypatch.setattr(streamed, "CHUNK_ON_CPU", 2**40)
+    plain = F.mse_loss(net(x, asked), y)
+    torch.testing.assert_close(lean, plain, rtol=1e-12, atol=0)
+    for got, expected in zip(mine, gradients(plain, *net.parameters()), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-12)
 
 
 def test_only_what_learns_gets_a_gradient() -> None:

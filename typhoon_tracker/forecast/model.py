@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from typhoon_tracker.nets.met2net import Met2Net
+
 TENDENCY, STATE = "tendency", "state"
 TARGETS = (TENDENCY, STATE)
 
@@ -67,6 +69,9 @@ class FieldModel(nn.Module):
         scale = self.tendency_std if frames is None else self.tendency_std[list(frames)]
         return last + scale * said
 
-    def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the mean square error of the forecast in units of the target."""
-        return F.mse_loss(self.predict(x), self.in_units(x, y))
+    def loss(self, x: Tensor, y: Tensor, frames: Sequence[int] | None = None) -> Tensor:
+        """Return the mean square error of the forecast of leads `frames` in units of the target."""
+        target = self.in_units(x, y, frames)
+        if isinstance(self.net, Met2Net):  # from less memory
+            return self.net.mean_square_error(self.normalise(x), target, frames)
+        return F.mse_loss(self.predict(x, frames), target)

@@ -18,6 +18,7 @@ from typhoon_tracker.nets.contract import (
     check_switches,
     set_sizes,
 )
+from typhoon_tracker.nets.streamed import in_chunks, streamed_mse
 from typhoon_tracker.nets.units import CHANNEL_MULTIPLE, UNITS
 
 
@@ -130,7 +131,8 @@ class Met2Net(nn.Module):
         b = x.shape[0]
         groups = x.split(self.config.group_sizes, dim=2)  # G of (B, T, c, H, W)
         chosen = self.encoders if encoders is None else encoders
-        latents = [encoder(group.flatten(0, 1)) for encoder, group in zip(chosen, groups, strict=True)]
+        size = self.config.spatial_channels * x.shape[-2] * x.shape[-1]
+        latents = [in_chunks(encoder, group.flatten(0, 1), size) for encoder, group in zip(chosen, groups, strict=True)]
         return torch.stack([z.reshape(b, -1, *z.shape[2:]) for z in latents], dim=1)
 
     def decode(self, z: Tensor, frames: Sequence[int] | None = None) -> Tensor:
@@ -139,12 +141,22 @@ class Met2Net(nn.Module):
         if frames is not None:
             z = z[:, :, list(frames)]
         b, _, t = z.shape[:3]
+        size = z[0, 0, 0].numel() * self.config.stride**2
         groups = zip(self.decoders, z.unbind(1), strict=True)
-        return torch.cat([decoder(group.flatten(0, 1)).unflatten(0, (b, t)) for decoder, group in groups], dim=2)
+        decoded = [in_chunks(decoder, group.flatten(0, 1), size) for decoder, group in groups]  # G of (B*T', c, H, W)
+        return torch.cat([y.unflatten(0, (b, t)) for y in decoded], dim=2)
 
     def forward(self, x: Tensor, frames: Sequence[int] | None = None) -> Tensor:
         check_frames(x, self.config)
         return self.decode(self.translator(self.encode(x)), frames)
+
+    def mean_square_error(self, x: Tensor, y: Tensor, frames: Sequence[int] | None = None) -> Tensor:
+        """Return mean((net(x, frames) - y)^2), whose forecast never exists as a whole (see `streamed_mse`)."""
+        check_frames(x, self.config)
+        z = self.translator(self.encode(x))
+        if frames is not None:
+            z = z.unflatten(2, (-1, self.config.spatial_channels))[:, :, list(frames)].flatten(2, 3)
+        return streamed_mse(self.decoders, z, y)
 
 
 def _coders(coder: type[Encoder] | type[Decoder], config: Met2NetConfig) -> nn.ModuleList:

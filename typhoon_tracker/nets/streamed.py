@@ -20,18 +20,9 @@ CHUNK_ON_CPU, CHUNK_ELSEWHERE = 2**20, 2**26
 Compute = Callable[[Sequence[Tensor]], tuple[Tensor, Sequence[Tensor]]]  # a scalar and its gradients by some tensors
 
 
-def streamed_encode(encoders: Iterable[nn.Module], x: Tensor, *, groups: Sequence[int], channels: int) -> Tensor:
-    """Return latents (B, G, T*S, h, w) of frames x (B, T, N, H, W), one encoder a group of variables, S = `channels`.
-
-    Encoders are a small part of the work and of the memory: their activations are kept for the backward pass.
-    """
-    size = channels * x.shape[-2] * x.shape[-1]
-    latents = []
-    for encoder, group in zip(encoders, x.split(list(groups), dim=2), strict=True):
-        chunks = _chunks(group.flatten(0, 1), size)  # of (B*T, c, H, W)
-        z = torch.cat([encoder(chunk) for chunk in chunks])
-        latents.append(z.reshape(x.shape[0], -1, *z.shape[2:]))
-    return torch.stack(latents, dim=1)
+def in_chunks(coder: nn.Module, frames: Tensor, values: int) -> Tensor:
+    """Return coder(frames) of frames (B*T, ...), each of which makes `values` values at the widest, by chunks."""
+    return torch.cat([coder(chunk) for chunk in _chunks(frames, values)])
 
 
 def streamed_mse(

@@ -125,7 +125,17 @@ class EndToEnd(Forecasting):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         window = fields_of(batch)
         (x, y), frames = self.split(window), self._draw()
-        said, target = self.model.predict(x, frames), self.model.in_units(x, _at(y, frames), frames)
+        if self.divergence or isinstance(batch, Labelled):
+            loss = self._loss_of_fields(batch, x, _at(y, frames), frames)
+        else:
+            loss = self.model.loss(x, _at(y, frames), frames)
+        self.check(loss, window, f"the loss at step {self.global_step}", f"training batch {self.global_step}")
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+    def _loss_of_fields(self, batch: Batch, x: Tensor, y: Tensor, frames: Sequence[int] | None) -> Tensor:
+        """Return the loss that looks at the forecast as a whole."""
+        said, target = self.model.predict(x, frames), self.model.in_units(x, y, frames)
         loss = pixels = F.mse_loss(said, target)
         if self.divergence:
             from typhoon_tracker.nets.tau import differential_divergence
@@ -135,8 +145,6 @@ class EndToEnd(Forecasting):
             centres = centre_loss(*self._pressure(batch, said, frames), lead_hours=self._hours(frames))
             loss = loss + self.centre_weight * centres
             self.log_dict({"train_pixels": pixels, "train_centres": centres})
-        self.check(loss, window, f"the loss at step {self.global_step}", f"training batch {self.global_step}")
-        self.log("train_loss", loss, prog_bar=True)
         return loss
 
     def validation_error(self, batch: Batch) -> Tensor:

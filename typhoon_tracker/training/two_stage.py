@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from typhoon_tracker.nets.met2net import Met2Net
-from typhoon_tracker.nets.streamed import gradients_at_once, streamed_encode, streamed_mse
+from typhoon_tracker.nets.streamed import gradients_at_once, streamed_mse
 
 
 @dataclass(frozen=True)
@@ -71,24 +71,20 @@ class TwoStage(nn.Module):
         net, latents = self.net, []
 
         def first() -> Tensor:
-            latents.append(self._encode(x, net.encoders))  # (B, G, T*S, h, w)
+            latents.append(net.encode(x, net.encoders))  # (B, G, T*S, h, w)
             return streamed_mse(net.decoders, self.slow_translator(latents[0]), y)
 
         reconstruction = gradients_at_once(first, [*net.encoders.parameters(), *net.decoders.parameters()])
         start = latents.pop().detach()
         with torch.no_grad():
             if self.slow_encoders is not None:
-                start = self._encode(x, self.slow_encoders)
-            target = self._encode(y, net.encoders if self.slow_encoders is None else self.slow_encoders)
+                start = net.encode(x, self.slow_encoders)
+            target = net.encode(y, net.encoders if self.slow_encoders is None else self.slow_encoders)
 
         def second() -> Tensor:
             return F.mse_loss(net.translator(start), target)
 
         return Losses(reconstruction, gradients_at_once(second, net.translator.parameters()))
-
-    def _encode(self, x: Tensor, encoders: nn.ModuleList) -> Tensor:
-        config = self.net.config
-        return streamed_encode(encoders, x, groups=config.group_sizes, channels=config.spatial_channels)
 
     @torch.no_grad()
     def update(self) -> None:
