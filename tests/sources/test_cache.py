@@ -98,6 +98,7 @@ def test_a_day_is_a_netcdf_file_that_others_read(filled: Cache) -> None:
 
 
 @pytest.mark.parametrize("fault", ["time", "grid", "variable", "nan", "end"])
+@pytest.mark.fault("told, not kept", what="wrong")
 def test_what_a_source_gives_wrongly_is_not_kept(cache: Cache, fault: str) -> None:
     changes = {
         "time": (lambda f: f.isel(time=slice(1, None)), "gave for 2023-05-20 holds 23 times from 2023-05-20 01:00"),
@@ -115,6 +116,7 @@ def test_what_a_source_gives_wrongly_is_not_kept(cache: Cache, fault: str) -> No
     assert cache.entries() == []
 
 
+@pytest.mark.fault("days kept, next call goes on", what="source fails midway")
 def test_what_arrived_before_a_failure_stays(cache: Cache) -> None:
     def fail(day: dt.date) -> None:
         if day == DAYS[2]:
@@ -170,6 +172,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.fault("told, fetched again, verifies", what="damage")
 def test_a_damaged_day_is_told_and_fetched_again(filled: Cache, kind: str) -> None:
     path = filled.path("ncar", DAYS[1], SMALL)
     damage(path, kind, filled)
@@ -212,6 +215,7 @@ def test_no_cut_is_unseen(length: int) -> None:
         check_seal(CONTENT[:length])
 
 
+@pytest.mark.fault("told in one sentence, nothing lost", what="full disk")
 def test_a_full_disk_is_one_sentence_and_loses_nothing(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = iter([None, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
 
@@ -271,6 +275,7 @@ def start(moment: str, folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(("moment", "kept"), [("written", 1), ("named", 2)])
+@pytest.mark.fault("whole days kept, next call completes", what="kill -9 when")
 def test_a_kill_leaves_whole_days(cache: Cache, moment: str, kept: int) -> None:
     killed = start(moment, cache.folder.parent)
     assert killed.wait() == -signal.SIGKILL
@@ -287,6 +292,7 @@ def test_a_kill_leaves_whole_days(cache: Cache, moment: str, kept: int) -> None:
     assert not list(cache.folder.rglob("*.tmp"))
 
 
+@pytest.mark.fault("both whole, verifies", what="two processes")
 def test_two_processes_may_fetch_at_once(cache: Cache) -> None:
     both = [start("any", cache.folder.parent) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]

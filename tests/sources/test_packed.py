@@ -187,6 +187,7 @@ build(Simulated("cds"), (dt.date(2021, 12, 29), dt.date(2022, 1, 1)), Path(path)
     ("moment", "left"),
     [("laid out", 4), ("before the mark", 3), ("before the name", 0)],
 )
+@pytest.mark.fault("same store in the end", what="kill -9 when")
 def test_a_kill_at_any_moment_changes_nothing_in_the_end(tmp_path: Path, made: Path, moment: str, left: int) -> None:
     path = tmp_path / "days.zarr"
     killed = subprocess.run([sys.executable, "-c", PROGRAM, moment, str(path)], cwd=PROJECT)
@@ -217,6 +218,7 @@ def test_a_day_half_written_is_written_anew(tmp_path: Path, made: Path, monkeypa
 
 
 @pytest.mark.parametrize("where", ["chunk", "mark"])
+@pytest.mark.fault("told in one sentence", what="full disk")
 def test_a_full_disk_is_one_sentence(tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     calls = iter(range(100))
 

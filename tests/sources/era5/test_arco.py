@@ -103,6 +103,7 @@ LASTING = [
 
 @pytest.mark.parametrize("where", [CHUNK, ".zmetadata"])
 @pytest.mark.parametrize(("kind", "times"), PASSING)
+@pytest.mark.fault("tried again, fields whole")
 def test_a_fault_that_passes_is_waited_out(server, kind, times, where):
     server.faults = [Fault(kind, times, where=where)]
     found = read(f"{server.url}/arco", SMALL_DAYS[:1], SMALL)
@@ -112,6 +113,7 @@ def test_a_fault_that_passes_is_waited_out(server, kind, times, where):
 
 @pytest.mark.parametrize("where", [CHUNK, ".zmetadata"])
 @pytest.mark.parametrize(("kind", "tries", "words"), LASTING)
+@pytest.mark.fault("told in one sentence", what="lasting")
 def test_a_fault_that_lasts_is_told(server, kind, tries, words, where):
     server.faults = [Fault(kind, where=where)]
     times = "once" if tries == 1 else f"{tries} times"
@@ -121,12 +123,14 @@ def test_a_fault_that_lasts_is_told(server, kind, tries, words, where):
     print(f"{kind:8} {tries} tries  {told.value}")
 
 
+@pytest.mark.fault("told in one sentence", what="chunk too short")
 def test_a_chunk_cut_short_without_a_word(server):
     server.faults = [Fault("short", where=CHUNK)]
     with pytest.raises(InputError, match=r"2022-12-28 of arco cannot be read; it is damaged or cut short"):
         read(f"{server.url}/arco", SMALL_DAYS[:1], SMALL)
 
 
+@pytest.mark.fault("told in one sentence", what="refused connection")
 def test_nobody_listens():
     with pytest.raises(
         NetworkError, match=r"was tried 3 times, in vain: could not connect \(Connection refused\)\. Try"
@@ -134,6 +138,7 @@ def test_nobody_listens():
         read(f"http://127.0.0.1:{refused_port()}/arco", SMALL_DAYS[:1], SMALL)
 
 
+@pytest.mark.fault("told in one sentence", what="no such name (DNS)")
 def test_a_name_that_does_not_resolve():
     with pytest.raises(NetworkError, match=r"nowhere\.invalid\S* was tried once, in vain: its name does not resolve"):
         read("http://nowhere.invalid/arco", SMALL_DAYS[:1], SMALL)

@@ -148,6 +148,7 @@ LASTING = [
 
 @pytest.mark.parametrize("after", [0, 1], ids=["at first", "in mid-file"])
 @pytest.mark.parametrize(("kind", "times"), PASSING)
+@pytest.mark.fault("tried again, fields whole")
 def test_a_fault_that_passes_is_waited_out(server, kind, times, after):
     server.faults = [Fault(kind, times, where="msl", after=after)]
     found = read(Ncar(endpoint=server.url, patience=BRIEF), SMALL_DAYS[:2], SMALL)
@@ -158,6 +159,7 @@ def test_a_fault_that_passes_is_waited_out(server, kind, times, after):
 
 @pytest.mark.parametrize("after", [0, 1], ids=["at first", "in mid-file"])
 @pytest.mark.parametrize(("kind", "tries", "words"), LASTING)
+@pytest.mark.fault("told in one sentence", what="lasting")
 def test_a_fault_that_lasts_is_told(server, kind, tries, words, after):
     server.faults = [Fault(kind, where="128_151_msl", after=after)]
     times = "once" if tries == 1 else f"{tries} times"
@@ -167,6 +169,7 @@ def test_a_fault_that_lasts_is_told(server, kind, tries, words, after):
     print(f"{kind:8} {tries} tries  {told.value}")
 
 
+@pytest.mark.fault("days before it are whole", what="503 in the second month")
 def test_the_days_before_a_lasting_fault_stay_good(server):
     server.faults = [Fault("503", where="202301")]
     frames = Ncar(endpoint=server.url, patience=BRIEF).days(SMALL_DAYS, SMALL)
@@ -176,18 +179,21 @@ def test_the_days_before_a_lasting_fault_stay_good(server):
     assert [frame.sizes["time"] for frame in good] == [24] * 4
 
 
+@pytest.mark.fault("refused, not mixed", what="file changed while read")
 def test_a_file_replaced_meanwhile_is_not_pasted_together(server):
     server.faults = [Fault("replaced", where="128_165_10u", after=1)]
     with pytest.raises(InputError, match=r"128_165_10u\S* was replaced while it was read; read it again"):
         read(Ncar(endpoint=server.url, patience=BRIEF), SMALL_DAYS[:2], SMALL)
 
 
+@pytest.mark.fault("told in one sentence", what="refused connection")
 def test_nobody_listens():
     port = refused_port()
     with pytest.raises(NetworkError, match=r"was tried 3 times, in vain: could not connect \(.*refused.*\)\. Try"):
         read(Ncar(endpoint=f"http://127.0.0.1:{port}", patience=BRIEF), DAYS, SMALL)
 
 
+@pytest.mark.fault("told in one sentence", what="no such name (DNS)")
 def test_a_name_that_does_not_resolve():
     with pytest.raises(NetworkError, match=r"nowhere\.invalid\S* was tried once, in vain: its name does not resolve"):
         read(Ncar(endpoint="http://nowhere.invalid", patience=BRIEF), DAYS, SMALL)
@@ -201,6 +207,7 @@ def test_waits_double_up_to_a_limit_and_heed_the_server():
     assert patience.pause(1, 3600.0) == 30.0
 
 
+@pytest.mark.fault("told in one sentence", what="404")
 def test_a_month_not_yet_published(s3):
     with pytest.raises(
         InputError, match=r"no ERA5 msl of February 2023 \(http\S* answered 404 Not Found\).*three months ago"

@@ -19,7 +19,7 @@ from typhoon_tracker.sources.cds import Cds
 from typhoon_tracker.sources.reconstruction import Reconstruction
 from typhoon_tracker.sources.retry import Patience
 
-HASTY = Patience(tries=3, wait=0.01, longest_wait=0.05, connect=2.0, silence=2.0)
+HASTY = Patience(tries=3, wait=0.01, longest_wait=0.05, connect=10.0, silence=10.0)
 
 
 class Weather:

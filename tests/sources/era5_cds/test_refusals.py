@@ -49,6 +49,7 @@ def test_a_key_of_the_former_store(store: FakeStore, tmp_path: Path) -> None:
         next(Cds(tmp_path / "cache", url=f"{store.root}/api", key="1234:abcd").days(DAYS, REGION))
 
 
+@pytest.mark.fault("told in one sentence", what="wrong key")
 def test_a_wrong_key(store: FakeStore, tmp_path: Path) -> None:
     source = Cds(tmp_path / "cache", url=f"{store.root}/api", key="another", patience=HASTY)
     with pytest.raises(InputError, match=r"does not accept the key \(it answered 401 Authentication failed"):
@@ -88,6 +89,7 @@ def test_a_refusal_for_good_is_told_at_once(
     ("place", "status"),
     [(f"GET {PROCESS}", 503), ("/execution", 429), (f"GET {JOBS}", 429), ("/results", 503), ("/cache/", 503)],
 )
+@pytest.mark.fault("asked again, fields whole")
 def test_a_refusal_that_passes_is_sat_out(
     source: Cds, store: FakeStore, said: list[str], weather: Weather, place: str, status: int
 ) -> None:
@@ -100,6 +102,7 @@ def test_a_refusal_that_passes_is_sat_out(
 @pytest.mark.parametrize(
     ("status", "words"), [(429, "it answered 429 Rate limit"), (503, "it answered 503 Rate limit")]
 )
+@pytest.mark.fault("told in one sentence", what="lasting")
 def test_a_refusal_that_stays(source: Cds, store: FakeStore, status: int, words: str) -> None:
     store.refusals["/execution"] = [(status, {"title": "Rate limit exceeded"}, {})] * 99
     with pytest.raises(NetworkError, match=f"tried 3 times, in vain: {words}.*maintenance"):
@@ -108,6 +111,7 @@ def test_a_refusal_that_stays(source: Cds, store: FakeStore, status: int, words:
 
 
 @pytest.mark.parametrize("state", ["failed", "rejected"])
+@pytest.mark.fault("told, asked for anew next time", what="job")
 def test_a_failed_job_gives_its_reason_and_is_asked_for_anew_next_time(
     source: Cds, store: FakeStore, state: str
 ) -> None:
@@ -120,6 +124,7 @@ def test_a_failed_job_gives_its_reason_and_is_asked_for_anew_next_time(
     assert len(store.submitted) == 2
 
 
+@pytest.mark.fault("asked for anew, fields whole", what="lost job")
 def test_a_lost_job_is_asked_for_anew(source: Cds, store: FakeStore, said: list[str], weather: Weather) -> None:
     store.lost = {"job-0"}
     assert_true(next(source.days(DAYS[:1], REGION)), DAYS[0], weather)
@@ -146,6 +151,7 @@ def test_a_wrong_url(store: FakeStore, tmp_path: Path) -> None:
         next(source.days(DAYS, REGION))
 
 
+@pytest.mark.fault("goes on where it broke", what="cut download")
 def test_a_cut_download_goes_on_where_it_broke(source: Cds, store: FakeStore, weather: Weather) -> None:
     store.cuts = [5000, 7000]
     assert_true(next(source.days(DAYS[:1], REGION)), DAYS[0], weather)
@@ -179,6 +185,7 @@ def test_a_day_that_is_not_whole_yet(source: Cds, store: FakeStore) -> None:
     assert not list(source.folder.iterdir())  # the next call asks anew
 
 
+@pytest.mark.fault("told, not kept", what="damaged file")
 def test_a_damaged_file_is_not_kept(source: Cds, store: FakeStore) -> None:
     (store.folder / "job-0.nc").write_bytes(b"<html>maintenance</html>")
     with pytest.raises(InputError, match="is not netCDF"):
@@ -201,6 +208,7 @@ def test_days_to_come_and_days_in_disorder(source: Cds, store: FakeStore) -> Non
     assert not store.asked
 
 
+@pytest.mark.fault("told in one sentence", what="refused connection")
 def test_nobody_listens(store: FakeStore, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
