@@ -25,6 +25,9 @@ Variables = Annotated[
 ]
 Factor = Annotated[int, typer.Option(help="how many fine points along a coarse cell: 2, 4, 8")]
 AreaWeights = Annotated[bool, typer.Option("--area-weights", help="block means weighted by cos(latitude)")]
+Size = Annotated[
+    int | None, typer.Option(help="points along a side of the middle that is used; the whole grid if not given")
+]
 Steps = Annotated[int, typer.Option(min=1, help="steps of Adam; more than before trains on")]
 BatchSize = Annotated[int, typer.Option(min=1, help="cases a step")]
 LearningRate = Annotated[float, typer.Option(help="of Adam")]
@@ -48,6 +51,7 @@ def train(
     frames: Annotated[
         int | None, typer.Option(help="frames of a case; 1, or 3 for convgru and flowconvgru, if not given")
     ] = None,
+    size: Size = None,
     width: Width = 64,
     area_weights: AreaWeights = False,
     steps: Steps = 1000,
@@ -65,9 +69,9 @@ def train(
     """Train a downscaler and write the weights with the least validation error; the same command goes on."""
     settings = Settings(
         data=data, network=network, constraint=constraint, factor=factor, variables=tuple(variable or ()),
-        frames=frames, width=width, area_weights=area_weights, steps=steps, batch_size=batch_size,
-        learning_rate=learning_rate, alpha=alpha, adversarial=adversarial, precision=precision, seed=seed,
-        split_seed=split_seed,
+        frames=frames, size=size, width=width, area_weights=area_weights, steps=steps,
+        batch_size=batch_size, learning_rate=learning_rate, alpha=alpha, adversarial=adversarial, precision=precision,
+        seed=seed, split_seed=split_seed,
     )  # fmt: skip
     check(settings)
     from rich.console import Console
@@ -113,6 +117,7 @@ def evaluate(
     members: Members = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
     split_seed: SplitSeed = 0,
+    size: Size = None,
     area_weights: AreaWeights = False,
     json: Json = False,
 ) -> None:
@@ -126,7 +131,7 @@ def evaluate(
         from typhoon_tracker.downscale.data import open_cases
 
         cases = open_cases(
-            data, variables=variable or (), factor=factor, split_seed=split_seed, area_weights=area_weights
+            data, variables=variable or (), factor=factor, split_seed=split_seed, area_weights=area_weights, size=size
         )
         refiner = baseline(model, cases)
     else:
@@ -186,6 +191,7 @@ def grid(
     steps: Steps = 320,
     cell: Annotated[list[str] | None, typer.Option(help="such as cnn-x4-softmax; all if not given")] = None,
     variable: Variables = None,
+    size: Size = None,
     width: Width = 64,
     batch_size: BatchSize = 64,
     learning_rate: LearningRate = 1e-3,
@@ -200,7 +206,7 @@ def grid(
     320 steps of 64 are the report's 20 epochs of 1024 cases.
     """
     settings = Settings(
-        data=data, variables=tuple(variable or ()), steps=steps, width=width, batch_size=batch_size,
+        data=data, variables=tuple(variable or ()), size=size, steps=steps, width=width, batch_size=batch_size,
         learning_rate=learning_rate, alpha=alpha, precision=precision, split_seed=split_seed,
     )  # fmt: skip
     check(settings)

@@ -59,6 +59,7 @@ def open_model(name: str, *, data: str | None = None) -> tuple[Refiner, Cases]:
         frames=int(about["frames"]),
         split_seed=int(about["split_seed"]),
         area_weights=bool(about["area_weights"]),
+        size=about.get("size"),
     )
     return refiner, cases
 
