@@ -122,10 +122,11 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a downscaler over a split of its data; a trained model has its own factor, variables, areas and split."""
-    from typhoon_tracker.downscale.evaluate import baseline, is_baseline, open_model
+    from typhoon_tracker.downscale.evaluate import baseline, open_model
     from typhoon_tracker.downscale.evaluate import evaluate as score
+    from typhoon_tracker.downscale.interpolation import is_interpolation
 
-    if is_baseline(model):
+    if is_interpolation(model):
         if data is None:
             raise InputError(f"{model} knows no data; give --data.")
         from typhoon_tracker.downscale.data import open_cases
@@ -160,9 +161,9 @@ def apply(
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
 ) -> None:
     """Refine fields in a file, and say how well the fine ones keep the block means."""
-    from typhoon_tracker.downscale.data import needed
     from typhoon_tracker.downscale.folder import load
     from typhoon_tracker.downscale.refine import refine
+    from typhoon_tracker.downscale.variables import needed
     from typhoon_tracker.sources.files import open_files
     from typhoon_tracker.sources.netcdf import write_cds
 
@@ -225,6 +226,17 @@ def grid(
             said=lambda line: print(line, file=sys.stderr, flush=True),
         )
     print(markdown(found), end="")
+
+
+@app.command()
+def table(
+    runs: Annotated[list[Path], typer.Argument(help="runs.csv of `downscale grid`, one or several")],
+) -> None:
+    """Print the table of grids that ran before, with the report's figures beside."""
+    from typhoon_tracker.downscale.grid import markdown, read_runs
+    from typhoon_tracker.downscale.grid import table as tabulate
+
+    print(markdown(tabulate(read_runs(runs))), end="")
 
 
 def _command() -> str:

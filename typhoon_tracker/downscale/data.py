@@ -11,16 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from torch import Tensor
 
 from typhoon_tracker.downscale.cases import SPLITS, TEST, TRAIN, VALIDATION, Cases, make
+from typhoon_tracker.downscale.variables import SPEED, as_variable, needed
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.sources.files import open_files
 from typhoon_tracker.sources.patches import Patch, open_patches
 from typhoon_tracker.sources.readers import open_raw
 
-SPEED = "speed"  # 10 m wind speed, m s-1, from u10 and v10
 PATCHED = (SPEED, "u10", "v10", "z500")
 HELD_OUT = 0.2  # of the frames or storms, for each of validation and test
 Rows = list[list[int]]
@@ -62,12 +61,6 @@ def open_cases(
     if folders:
         return _tensors(asked, folders, named=variables)
     return _patches(asked, split_seed) if _are_patches(path) else _fields(asked)
-
-
-def needed(variables: Sequence[str]) -> tuple[str, ...]:
-    """Return the variables that fields must have so that these can be had of them."""
-    parts = (("u10", "v10") if name == SPEED else (name,) for name in variables)
-    return tuple(dict.fromkeys(name for part in parts for name in part))
 
 
 def _are_patches(path: str) -> bool:
@@ -132,11 +125,6 @@ def _fields(asked: _Asked) -> Cases:
         "fine_step": round(float(abs(latitude[0, 1] - latitude[0, 0])), 4),
     }
     return _on_grid(asked, fine, latitude, splits, facts)
-
-
-def as_variable(fields: xr.Dataset, name: str) -> np.ndarray:
-    """Return a variable (time, latitude, longitude) of contract fields, the wind speed from its components."""
-    return np.hypot(fields["u10"].values, fields["v10"].values) if name == SPEED else fields[name].values
 
 
 def _sequences(times: pd.DatetimeIndex, frames: int, *, start: int) -> Rows:

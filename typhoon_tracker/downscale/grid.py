@@ -71,6 +71,23 @@ def run(
     return _write(rows, out)
 
 
+def read_runs(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the rows of `runs.csv` files; InputError for a file that is none."""
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        try:
+            found = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read as the runs of a grid: {str(error).splitlines()[0]}") from error
+        missing = [name for name in ("cell", "seed", "variable", *SHOWN) if name not in found]
+        if missing:
+            raise InputError(f"{path} is no runs.csv of `downscale grid`: it lacks {', '.join(missing)}.")
+        rows += [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
+    if not rows:
+        raise InputError(f"{', '.join(map(str, paths))} hold no run.")
+    return rows
+
+
 def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Return a row for each cell and variable: mean and spread (standard deviation) over seeds, and the report's.
 
