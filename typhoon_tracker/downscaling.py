@@ -155,19 +155,19 @@ def evaluate(
 @app.command()
 def apply(
     fields: Annotated[str, typer.Argument(help="netCDF, GRIB or Zarr of coarse fields")],
-    model: Annotated[Path, typer.Option(help="a folder of `downscale train`")],
+    model: Annotated[str, typer.Option(help="a folder of `downscale train`, or a shipped downscaler")],
     out: Annotated[Path, typer.Option(help="netCDF file to write")],
     members: Annotated[int, typer.Option(help="draws of a GAN's noise, whose mean and spread are written")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
 ) -> None:
     """Refine fields in a file, and say how well the fine ones keep the block means."""
-    from typhoon_tracker.downscale.folder import load
+    from typhoon_tracker.downscale.folder import find, load
     from typhoon_tracker.downscale.refine import refine
     from typhoon_tracker.downscale.variables import needed
     from typhoon_tracker.sources.files import open_files
     from typhoon_tracker.sources.netcdf import write_cds
 
-    refiner = load(model)
+    refiner = load(find(model))
     coarse = open_files(fields, variables=needed(refiner.variables))
     with progress() as show:
         refined = refine(coarse, refiner, members=members, seed=seed, progress=show)
@@ -211,7 +211,8 @@ def grid(
         learning_rate=learning_rate, alpha=alpha, precision=precision, split_seed=split_seed,
     )  # fmt: skip
     check(settings)
-    from typhoon_tracker.downscale.grid import markdown, run
+    from typhoon_tracker.downscale.grid import run
+    from typhoon_tracker.downscale.grid_table import markdown
 
     with progress() as show:
         found = run(
@@ -233,8 +234,8 @@ def table(
     runs: Annotated[list[Path], typer.Argument(help="runs.csv of `downscale grid`, one or several")],
 ) -> None:
     """Print the table of grids that ran before, with the report's figures beside."""
-    from typhoon_tracker.downscale.grid import markdown, read_runs
-    from typhoon_tracker.downscale.grid import table as tabulate
+    from typhoon_tracker.downscale.grid_table import markdown, read_runs
+    from typhoon_tracker.downscale.grid_table import table as tabulate
 
     print(markdown(tabulate(read_runs(runs))), end="")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from typhoon_tracker.downscale.centres import METHODS, centres, compared
-from typhoon_tracker.downscale.folder import Refiner, load
+from typhoon_tracker.downscale.folder import Refiner, find, load
 from typhoon_tracker.downscale.interpolation import interpolation, is_interpolation
 from typhoon_tracker.downscale.model import Normalisation
 from typhoon_tracker.downscale.refine import refine
@@ -20,6 +21,9 @@ from typhoon_tracker.errors import InputError
 from typhoon_tracker.forecast.base import Forecaster, valid_frames
 from typhoon_tracker.plot.patches import REACH, Mark, Panel, draw
 from typhoon_tracker.tracker.frame import Frame, frames
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DEFAULT = "bicubic+additive"
 FACTORS = (2, 4, 8)
@@ -72,10 +76,16 @@ class Refined:
     def write(self, folder: Path) -> None:
         """Write `downscaled.csv` and, where a case was refined, `downscaled.png`."""
         self.table.to_csv(folder / FILES[0], index=False, float_format="%.4f")
-        if self.picture is not None:
-            one, errors = self.picture, _bars(self.facts)
-            figure = draw(one.panels, one.marks, errors=errors, title=one.title, subtitle=one.subtitle)
+        figure = self.figure()
+        if figure is not None:
             figure.savefig(folder / FILES[1])
+
+    def figure(self) -> Figure | None:
+        """Return the picture, or None where no case was refined."""
+        if self.picture is None:
+            return None
+        one, errors = self.picture, _bars(self.facts)
+        return draw(one.panels, one.marks, errors=errors, title=one.title, subtitle=one.subtitle)
 
     def lines(self) -> list[str]:
         """Return what a person reads of it."""
@@ -107,7 +117,7 @@ class Refining:
         if is_interpolation(model):
             self.refiners = [_interpolation(model, VARIABLES, factor)]
             return
-        trained = load(Path(model))
+        trained = load(find(model))
         _check(trained, factor)
         left = [name for name in VARIABLES if name not in trained.variables]
         self.name = trained.name if not left else f"{trained.name} ({', '.join(left)} by {DEFAULT})"

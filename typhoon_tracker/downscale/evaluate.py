@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 from typhoon_tracker.downscale.cases import SPLITS, TEST, TRAIN, Cases
 from typhoon_tracker.downscale.constraints import block_mean
 from typhoon_tracker.downscale.data import open_cases
-from typhoon_tracker.downscale.folder import Refiner, load
+from typhoon_tracker.downscale.folder import Refiner, find, load
 from typhoon_tracker.downscale.interpolation import interpolation
 from typhoon_tracker.downscale.metrics import Scores
 from typhoon_tracker.downscale.model import Downscaler
@@ -41,7 +40,7 @@ def baseline(name: str, cases: Cases) -> Refiner:
 
 def open_model(name: str, *, data: str | None = None) -> tuple[Refiner, Cases]:
     """Return a trained downscaler with the cases of its training, or those of other data split in the same way."""
-    refiner = load(Path(name))
+    refiner = load(find(name))
     about = refiner.training
     cases = open_cases(
         data or str(about["data"]),

@@ -57,8 +57,10 @@ def draw(
     title: str,
     subtitle: str,
     errors: Mapping[str, tuple[float, float]] | None = None,
+    reach: float = REACH,
 ) -> Figure:
-    """Return a figure with a column a panel, MSL above wind speed, on common scales, centred on the first mark.
+    """Return a figure with a column a panel, MSL above wind speed, on common scales, `reach` degrees about the first
+    mark.
 
     `marks` are up to three: the best track's centre, then fixes; one that is NaN is left out. `errors` are mean km to
     the best track by method, coarse and fine, drawn as bars. `subtitle` says where the fields come from.
@@ -77,11 +79,11 @@ def draw(
         wspace=0.32, hspace=0.28,
     )  # fmt: skip
     for i, name in enumerate(rows):
-        shown = [_near(panel, name, marks[0]) for panel in panels]
+        shown = [_near(panel, name, marks[0], reach) for panel in panels]
         low, high = min(float(part.min()) for part in shown), max(float(part.max()) for part in shown)
         for j, panel in enumerate(panels):
             axes = figure.add_subplot(grid[i, j])
-            _field(axes, panel, name, low, high, marks)
+            _field(axes, panel, name, (low, high), marks, reach)
     if errors:
         _bars(figure.add_subplot(grid[:, -1]), errors)
     _legend(figure, marks, [panel for panel in panels if panel.lowest], bottom)
@@ -91,18 +93,27 @@ def draw(
     return figure
 
 
-def _near(panel: Panel, name: str, centre: Mark) -> np.ndarray:
-    rows = np.abs(panel.latitude - centre.lat) <= REACH
-    columns = np.abs(panel.longitude - centre.lon) <= REACH / np.cos(np.deg2rad(centre.lat))
+def _near(panel: Panel, name: str, centre: Mark, reach: float) -> np.ndarray:
+    rows = np.abs(panel.latitude - centre.lat) <= reach
+    columns = np.abs(panel.longitude - centre.lon) <= reach / np.cos(np.deg2rad(centre.lat))
     values = getattr(panel, name)[np.ix_(rows, columns)]
     return values / 100.0 if name == "msl" else values
 
 
-def _field(axes: Axes, panel: Panel, name: str, low: float, high: float, marks: Sequence[Mark]) -> None:
+def _field(
+    axes: Axes, panel: Panel, name: str, scale: tuple[float, float], marks: Sequence[Mark], reach: float
+) -> None:
     values = getattr(panel, name) / (100.0 if name == "msl" else 1.0)
     colours, label = (PRESSURE, "MSL, hPa") if name == "msl" else (WIND, "10 m wind, m/s")
     drawn = axes.pcolormesh(
-        panel.longitude, panel.latitude, values, shading="nearest", cmap=colours, vmin=low, vmax=high, rasterized=True
+        panel.longitude,
+        panel.latitude,
+        values,
+        shading="nearest",
+        cmap=colours,
+        vmin=scale[0],
+        vmax=scale[1],
+        rasterized=True,
     )
     bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.045, pad=0.03)
     bar.ax.tick_params(labelsize=7)
@@ -113,8 +124,8 @@ def _field(axes: Axes, panel: Panel, name: str, low: float, high: float, marks: 
         axes.plot(panel.lowest[1], panel.lowest[0], ls="", **LOWEST)
     for mark, style in zip(marks, MARKS, strict=False):
         axes.plot(mark.lon, mark.lat, ls="", **style)
-    axes.set(xlim=(centre.lon - REACH / shrink, centre.lon + REACH / shrink))
-    axes.set(ylim=(centre.lat - REACH, centre.lat + REACH), aspect=1.0 / shrink)
+    axes.set(xlim=(centre.lon - reach / shrink, centre.lon + reach / shrink))
+    axes.set(ylim=(centre.lat - reach, centre.lat + reach), aspect=1.0 / shrink)
     axes.set_title(f"{label}: {panel.title}", size=9, color=INK, loc="left")
     axes.tick_params(labelsize=7, color=QUIET, labelcolor=QUIET)
 
