@@ -25,6 +25,9 @@ Variables = Annotated[
 ]
 Factor = Annotated[int, typer.Option(help="how many fine points along a coarse cell: 2, 4, 8")]
 AreaWeights = Annotated[bool, typer.Option("--area-weights", help="block means weighted by cos(latitude)")]
+Size = Annotated[
+    int | None, typer.Option(help="points along a side of the middle that is used; the whole grid if not given")
+]
 Steps = Annotated[int, typer.Option(min=1, help="steps of Adam; more than before trains on")]
 BatchSize = Annotated[int, typer.Option(min=1, help="cases a step")]
 LearningRate = Annotated[float, typer.Option(help="of Adam")]
@@ -48,6 +51,7 @@ def train(
     frames: Annotated[
         int | None, typer.Option(help="frames of a case; 1, or 3 for convgru and flowconvgru, if not given")
     ] = None,
+    size: Size = None,
     width: Width = 64,
     area_weights: AreaWeights = False,
     steps: Steps = 1000,
@@ -65,9 +69,9 @@ def train(
     """Train a downscaler and write the weights with the least validation error; the same command goes on."""
     settings = Settings(
         data=data, network=network, constraint=constraint, factor=factor, variables=tuple(variable or ()),
-        frames=frames, width=width, area_weights=area_weights, steps=steps, batch_size=batch_size,
-        learning_rate=learning_rate, alpha=alpha, adversarial=adversarial, precision=precision, seed=seed,
-        split_seed=split_seed,
+        frames=frames, size=size, width=width, area_weights=area_weights, steps=steps,
+        batch_size=batch_size, learning_rate=learning_rate, alpha=alpha, adversarial=adversarial, precision=precision,
+        seed=seed, split_seed=split_seed,
     )  # fmt: skip
     check(settings)
     from rich.console import Console
@@ -113,20 +117,22 @@ def evaluate(
     members: Members = 10,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
     split_seed: SplitSeed = 0,
+    size: Size = None,
     area_weights: AreaWeights = False,
     json: Json = False,
 ) -> None:
     """Score a downscaler over a split of its data; a trained model has its own factor, variables, areas and split."""
-    from typhoon_tracker.downscale.evaluate import baseline, is_baseline, open_model
+    from typhoon_tracker.downscale.evaluate import baseline, open_model
     from typhoon_tracker.downscale.evaluate import evaluate as score
+    from typhoon_tracker.downscale.interpolation import is_interpolation
 
-    if is_baseline(model):
+    if is_interpolation(model):
         if data is None:
             raise InputError(f"{model} knows no data; give --data.")
         from typhoon_tracker.downscale.data import open_cases
 
         cases = open_cases(
-            data, variables=variable or (), factor=factor, split_seed=split_seed, area_weights=area_weights
+            data, variables=variable or (), factor=factor, split_seed=split_seed, area_weights=area_weights, size=size
         )
         refiner = baseline(model, cases)
     else:
@@ -149,19 +155,19 @@ def evaluate(
 @app.command()
 def apply(
     fields: Annotated[str, typer.Argument(help="netCDF, GRIB or Zarr of coarse fields")],
-    model: Annotated[Path, typer.Option(help="a folder of `downscale train`")],
+    model: Annotated[str, typer.Option(help="a folder of `downscale train`, or a shipped downscaler")],
     out: Annotated[Path, typer.Option(help="netCDF file to write")],
     members: Annotated[int, typer.Option(help="draws of a GAN's noise, whose mean and spread are written")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
 ) -> None:
     """Refine fields in a file, and say how well the fine ones keep the block means."""
-    from typhoon_tracker.downscale.data import needed
-    from typhoon_tracker.downscale.folder import load
+    from typhoon_tracker.downscale.folder import find, load
     from typhoon_tracker.downscale.refine import refine
+    from typhoon_tracker.downscale.variables import needed
     from typhoon_tracker.sources.files import open_files
     from typhoon_tracker.sources.netcdf import write_cds
 
-    refiner = load(model)
+    refiner = load(find(model))
     coarse = open_files(fields, variables=needed(refiner.variables))
     with progress() as show:
         refined = refine(coarse, refiner, members=members, seed=seed, progress=show)
@@ -186,6 +192,7 @@ def grid(
     steps: Steps = 320,
     cell: Annotated[list[str] | None, typer.Option(help="such as cnn-x4-softmax; all if not given")] = None,
     variable: Variables = None,
+    size: Size = None,
     width: Width = 64,
     batch_size: BatchSize = 64,
     learning_rate: LearningRate = 1e-3,
@@ -200,11 +207,12 @@ def grid(
     320 steps of 64 are the report's 20 epochs of 1024 cases.
     """
     settings = Settings(
-        data=data, variables=tuple(variable or ()), steps=steps, width=width, batch_size=batch_size,
+        data=data, variables=tuple(variable or ()), size=size, steps=steps, width=width, batch_size=batch_size,
         learning_rate=learning_rate, alpha=alpha, precision=precision, split_seed=split_seed,
     )  # fmt: skip
     check(settings)
-    from typhoon_tracker.downscale.grid import markdown, run
+    from typhoon_tracker.downscale.grid import run
+    from typhoon_tracker.downscale.grid_table import markdown
 
     with progress() as show:
         found = run(
@@ -219,6 +227,17 @@ def grid(
             said=lambda line: print(line, file=sys.stderr, flush=True),
         )
     print(markdown(found), end="")
+
+
+@app.command()
+def table(
+    runs: Annotated[list[Path], typer.Argument(help="runs.csv of `downscale grid`, one or several")],
+) -> None:
+    """Print the table of grids that ran before, with the report's figures beside."""
+    from typhoon_tracker.downscale.grid_table import markdown, read_runs
+    from typhoon_tracker.downscale.grid_table import table as tabulate
+
+    print(markdown(tabulate(read_runs(runs))), end="")
 
 
 def _command() -> str:

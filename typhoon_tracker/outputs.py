@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
 
+    from typhoon_tracker.downscale.along_track import Refined
     from typhoon_tracker.forecast.base import Forecaster
     from typhoon_tracker.verify.cone import Cone
 
 TECHNIQUE = "M2NT"
 WIDEST = 200  # letters of a line under the map
-FILES = ("adeck.dat", "edeck.dat", "errors.csv", "map.png", "map.svg", "summary.json", "track.csv", "track.geojson")
+FILES = (
+    "adeck.dat", "downscaled.csv", "downscaled.png", "edeck.dat", "errors.csv", "map.png", "map.svg", "summary.json",
+    "track.csv", "track.geojson",
+)  # fmt: skip
 SHOWN = ("model", "adjusted", "persistence", "cliper", "analysis")  # methods of the summary, in this order
 
 
@@ -85,10 +89,12 @@ def write(
     whole: bool,
     began: float,
     cone: Cone | None = None,
+    refined: Refined | None = None,
 ) -> None:
     """Write every output of a run into `folder`; `whole` tracks keep every lead. Completes `facts` with the total time.
 
     With an error cone, its radii stand beside the fixes of `whole` tracks, on their map and in the e-deck.
+    What was `refined` gets its own table and picture.
 
     The files of an earlier run are replaced, other files stay. Raises InputError where the folder cannot be written.
     """
@@ -125,6 +131,8 @@ def write(
             cone=shapes,
         )
         save(figure, partial / "map")
+        if refined is not None:
+            refined.write(partial)
         facts["seconds"]["total"] = round(time.perf_counter() - began, 2)
         (partial / "summary.json").write_text(json.dumps(facts, indent=1) + "\n")
 

@@ -38,6 +38,12 @@ def run(
     init: Annotated[
         str | None, typer.Option(help="forecast from this time alone (such as 2023-05-27T00), every lead")
     ] = None,
+    downscale: Annotated[
+        int | None, typer.Option(help="refine the storm's surroundings by 2, 4 or 8, and fix the centre there too")
+    ] = None,
+    downscaler: Annotated[
+        str, typer.Option(help="what refines: a folder of `downscale train`, or an interpolation")
+    ] = "bicubic+additive",
     out: Annotated[
         Path | None, typer.Option(help=f"folder of the outputs; {OUTPUT}/STORM-SEASON/... if not given")
     ] = None,
@@ -56,6 +62,11 @@ def run(
     chosen = find(storm, season=season, agency=agency, best=best)
     forecaster = named(model, precision=precision)
     check_leads([lead_hours])
+    refining = None
+    if downscale is not None:
+        from typhoon_tracker.downscale import along_track
+
+        refining = along_track.Refining(downscale, downscaler)
     start = None if init is None else times(init)
     label = f"{chosen.name or chosen.sid}-{chosen.season}"
     if start is None:
@@ -69,9 +80,18 @@ def run(
             chosen, best, source=fields, frames_in=forecaster.frames_in, horizon=forecaster.horizon_hours, progress=show
         )
         leads = [lead_hours] if start is None else list(range(1, max(lead_hours, forecaster.horizon_hours) + 1))
+        if refining is not None:
+            forecaster = watched = along_track.Watched(forecaster, leads)
         result = hindcast.run(analysed, best, forecaster, leads, init_times=start, progress=show)
+        refined = (
+            None
+            if refining is None
+            else refining.refine(watched, result.errors, storm=label.replace("-", " "), progress=show)
+        )
     cone = outputs.fitting_cone(forecaster, analysed.fields)
     facts = outputs.summarise(result, lead_hours=lead_hours)
+    if refined is not None:
+        facts["downscaled"] = refined.facts
     order = [one.sid for one in season_storms(chosen.season, agency, best=best)].index(chosen.sid)
     outputs.write(
         result,
@@ -83,6 +103,7 @@ def run(
         whole=start is not None,
         began=began,
         cone=cone,
+        refined=refined,
     )
     if json:
         print(dumps(facts, indent=1))
@@ -93,6 +114,8 @@ def run(
     if chosen.note:
         console.print(chosen.note)
     outputs.show(console, result, facts, folder, cone=cone)
+    for line in () if refined is None else refined.lines():
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -64,7 +64,10 @@ def test_a_grid_that_the_factor_does_not_divide_is_cropped_about_its_middle(stor
     whole, cropped = cases_of(storms, factor=2), cases_of(storms, factor=5)
     assert cropped.fine.shape[-2:] == (15, 15)
     assert torch.equal(cropped.fine, whole.fine[..., :15, :15])
-    assert cropped.facts["cropped"] == "16 x 16 to 15 x 15, which 5 divides"
+    assert cropped.facts["cropped"] == "16 x 16 to the middle 15 x 15"
+    middle = cases_of(storms, factor=4, size=10)
+    assert torch.equal(middle.fine, whole.fine[..., 4:12, 4:12])
+    assert middle.facts["cropped"] == "16 x 16 to the middle 8 x 8"
 
 
 def test_area_weights_count_the_south_for_more(storms):
@@ -110,9 +113,9 @@ def test_tensors_are_read_and_what_is_no_block_mean_is_measured(tmp_path):
     cases = open_cases(str(tensors(tmp_path / "plain")), factor=2)
     assert [len(cases.splits[split]) for split in SPLITS] == [8, 2, 10]  # val tests, the last fifth of train chooses
     assert cases.facts["coarse_mismatch"]["field1"] < 1e-6
-    shifted = open_cases(str(tensors(tmp_path / "shifted", shift=0.1)), factor=2, variables=("tcwv",))
+    shifted = open_cases(str(tensors(tmp_path / "shifted", shift=0.02)), factor=2, variables=("tcwv",))
     off = shifted.facts["coarse_mismatch"]["tcwv"]
-    assert off == pytest.approx(0.1 / shifted.coarse.std().item(), rel=1e-3)
+    assert off == pytest.approx(0.02 / shifted.coarse.std().item(), rel=1e-3)
     three = open_cases(str(tensors(tmp_path / "three", frames=3, splits=("train", "val", "test"))), factor=2, frames=3)
     assert [len(three.splits[split]) for split in SPLITS] == [10, 10, 10]
     batch = three.batch(three.splits[TEST][:4])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pandas as pd
 import pytest
+import torch
 
 from tests.commands import Outcome, command
 from tests.downscale.samples import tensors
 from tests.downscale.test_refine import coarse
 from typhoon_tracker.downscale import grid as experiments
-from typhoon_tracker.downscale.report_table import EXPERIMENTS
+from typhoon_tracker.downscale.report_table import EXPERIMENTS, REPORTED
 from typhoon_tracker.downscaling import app
 from typhoon_tracker.sources.files import open_files
 from typhoon_tracker.sources.netcdf import write_cds
@@ -69,8 +71,52 @@ def test_apply_writes_a_file_that_reads_back(trained, tmp_path):
     assert float(fine["speed"].min()) >= 0
 
 
+def test_tensors_are_trained_on_and_evaluated(tmp_path):
+    data = tensors(tmp_path / "pairs")
+    asked = ("--data", data, "--factor", 2, "--variable", "tcwv", "--constraint", "softmax")
+    said = downscale("train", *asked, "--out", tmp_path / "out", *TINY)
+    assert said.code == 0, said.err
+    found = json.loads(downscale("evaluate", "--model", tmp_path / "out", "--json").out)
+    assert (found["cases"], found["scores"]["tcwv"]["negatives"]) == (10, 0)
+    assert found["scores"]["tcwv"]["mass_violation"] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "options", "message"),
+    [
+        ("target", lambda x: x.where(x < 0.9, torch.nan), (), r"the fine fields have \d+ NaN or infinite values"),
+        ("input", lambda x: x.where(x < 0.6, torch.inf), (), r"the coarse fields have \d+ NaN or infinite values"),
+        ("target", lambda x: x - 0.5, ("--constraint", "softmax"), r"off from their block means by"),
+        (
+            "both",
+            lambda x: x - 0.5,
+            ("--constraint", "softmax"),
+            r"field1 goes down to -0\.\d+\. Give the constraint add",
+        ),
+        ("input", lambda x: x.flip(0), (), r"off from their block means by 1\.\d standard deviations"),
+        (
+            "input",
+            lambda x: x[..., :3],
+            (),
+            r"the fine grid of 8 x 8 points is no whole multiple of the coarse one of 4",
+        ),
+        ("both", lambda x: x, ("--factor", "4"), "a factor of 2, not 4; give --factor 2"),
+        ("both", lambda x: x, ("--size", "4"), "are used whole; leave --size out"),
+    ],
+)
+def test_bad_tensors_are_one_sentence(tmp_path, kind, change, options, message):
+    data = tensors(tmp_path / "pairs")
+    for path in data.rglob("*.pt"):
+        if kind == "both" or path.name.startswith(kind):
+            torch.save(change(torch.load(path, weights_only=True)).clone(), path)
+    said = downscale("train", "--data", data, "--out", tmp_path / "out", "--factor", 2, *TINY, *options)
+    assert (said.code, said.out) == (2, "")
+    assert re.search(message, said.err), said.err
+    assert said.err.count("\n") == 1
+
+
 def test_coarse_fields_that_are_no_block_means_are_said(tmp_path):
-    data = tensors(tmp_path / "pairs", shift=0.1)
+    data = tensors(tmp_path / "pairs", shift=0.02)
     said = downscale("train", "--data", data, "--out", tmp_path / "out", "--factor", 2, *TINY)
     assert "the coarse fields are no block means of the fine ones: off by field1" in " ".join(said.out.split())
 
@@ -135,9 +181,14 @@ def test_the_grid_is_resumable_and_stands_beside_the_report(storms, tmp_path, mo
     text = (tmp_path / "table.md").read_text()
     assert text == said.out
     assert " ± " in text
+    assert downscale("table", tmp_path / "runs.csv").out == text  # the file holds all that the table says
+    lacking = downscale("table", tmp_path / "table.csv")
+    assert (lacking.code, lacking.out) == (2, "")
+    assert "lacks seed" in lacking.err
 
 
 def test_the_report_is_quoted_in_full():
-    assert len({one.name for one in EXPERIMENTS}) == len(EXPERIMENTS) == 15
-    for one in EXPERIMENTS:  # its PSNR all have one range, about 101 kg m-2
+    assert len(REPORTED) == 15
+    assert len({one.name for one in EXPERIMENTS}) == len(EXPERIMENTS)
+    for one in REPORTED:  # its PSNR all have one range, about 101 kg m-2
         assert 10 ** (one.psnr / 20) * one.mse**0.5 == pytest.approx(101.0, rel=0.02), one.name

@@ -14,7 +14,8 @@ from typhoon_tracker.downscale.cases import TRAIN
 from typhoon_tracker.downscale.evaluate import evaluate, open_model
 from typhoon_tracker.downscale.folder import load
 from typhoon_tracker.downscale.model import Downscaler, build
-from typhoon_tracker.downscale.module import Downscaling, draws
+from typhoon_tracker.downscale.module import Downscaling
+from typhoon_tracker.downscale.nets import draws
 from typhoon_tracker.downscale.settings import SOFT, SOFTMAX, Settings
 from typhoon_tracker.errors import InputError
 

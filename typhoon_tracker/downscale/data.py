@@ -5,24 +5,34 @@ from __future__ import annotations
 import glob
 import pickle
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from torch import Tensor
 
 from typhoon_tracker.downscale.cases import SPLITS, TEST, TRAIN, VALIDATION, Cases, make
+from typhoon_tracker.downscale.variables import SPEED, as_variable, needed
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.sources.files import open_files
 from typhoon_tracker.sources.patches import Patch, open_patches
 from typhoon_tracker.sources.readers import open_raw
 
-SPEED = "speed"  # 10 m wind speed, m s-1, from u10 and v10
 PATCHED = (SPEED, "u10", "v10", "z500")
 HELD_OUT = 0.2  # of the frames or storms, for each of validation and test
 Rows = list[list[int]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    path: str
+    variables: tuple[str, ...]
+    factor: int
+    frames: int
+    area_weights: bool
+    size: int | None
 
 
 def open_cases(
@@ -33,6 +43,7 @@ def open_cases(
     frames: int = 1,
     split_seed: int = 0,
     area_weights: bool = False,
+    size: int | None = None,
 ) -> Cases:
     """Return the cases of `frames` successive frames in a storm-patch file, fields on disk or pairs of tensors.
 
@@ -40,23 +51,16 @@ def open_cases(
     (N, T, C, H, W) lie in files input_train.pt, target_train.pt and so on (val, test) in the folder or in folders that
     match a pattern, and where there is no test, val tests and the last fifth of train chooses. Without variables: wind
     speed. Coarse fields are block means, weighted by cos(latitude) with `area_weights`; grids that the factor does not
-    divide are cropped about their middle. Raises InputError for whatever cannot be read or used so.
+    divide are cropped about their middle, and of larger ones than `size` only the middle is used. Raises InputError for
+    whatever cannot be read or used so.
     """
     if factor < 2:
         raise InputError(f"--factor {factor} refines nothing; give 2, 4 or 8.")
+    asked = _Asked(path, tuple(variables) or (SPEED,), factor, frames, area_weights, size)
     folders = [Path(name) for name in sorted(glob.glob(path)) if any(Path(name).rglob("input_*.pt"))]
     if folders:
-        return _tensors(path, folders, variables, factor, frames, area_weights)
-    wanted = tuple(variables) or (SPEED,)
-    if _are_patches(path):
-        return _patches(path, wanted, factor, frames, split_seed, area_weights)
-    return _fields(path, wanted, factor, frames, area_weights)
-
-
-def needed(variables: Sequence[str]) -> tuple[str, ...]:
-    """Return the variables that fields must have so that these can be had of them."""
-    parts = (("u10", "v10") if name == SPEED else (name,) for name in variables)
-    return tuple(dict.fromkeys(name for part in parts for name in part))
+        return _tensors(asked, folders, named=variables)
+    return _patches(asked, split_seed) if _are_patches(path) else _fields(asked)
 
 
 def _are_patches(path: str) -> bool:
@@ -66,31 +70,29 @@ def _are_patches(path: str) -> bool:
         return any("record" in raw.dims for raw in raws)
 
 
-def _patches(
-    path: str, variables: Sequence[str], factor: int, frames: int, split_seed: int, area_weights: bool
-) -> Cases:
-    unknown = [name for name in variables if name not in PATCHED]
+def _patches(asked: _Asked, split_seed: int) -> Cases:
+    unknown = [name for name in asked.variables if name not in PATCHED]
     if unknown:
         raise InputError(f"storm patches have no {', '.join(unknown)}; they have {', '.join(PATCHED)}.")
-    storms = [list(storm) for storm in open_patches(path)]
+    storms = [list(storm) for storm in open_patches(asked.path)]
     rows: list[Rows] = []
     start = 0
     for storm in storms:
-        rows.append(_sequences(pd.DatetimeIndex([patch.time for patch in storm]), frames, start=start))
+        rows.append(_sequences(pd.DatetimeIndex([patch.time for patch in storm]), asked.frames, start=start))
         start += len(storm)
     patches = [patch for storm in storms for patch in storm]
-    fine = np.stack([np.stack([_field(patch, name) for name in variables]) for patch in patches])
+    fine = np.stack([np.stack([_field(patch, name) for name in asked.variables]) for patch in patches])
     latitude = np.stack([patch.latitude for patch in patches])
     drawn = _draw([len(storm) for storm in storms], split_seed)
     splits = {name: [row for i in chosen for row in rows[i]] for name, chosen in drawn.items()}
     facts = {
-        "data": path,
+        "data": asked.path,
         "source": "ERA5 windows that follow storms",
         "storms": {name: [storms[i][0].storm for i in chosen] for name, chosen in drawn.items()},
         "split_seed": split_seed,
         "fine_step": round(float(abs(latitude[0, 1] - latitude[0, 0])), 4),
     }
-    return _on_grid(fine, latitude, splits, variables, factor, facts, area_weights)
+    return _on_grid(asked, fine, latitude, splits, facts)
 
 
 def _field(patch: Patch, name: str) -> np.ndarray:
@@ -108,26 +110,21 @@ def _draw(frames: Sequence[int], seed: int) -> dict[str, list[int]]:
     return splits
 
 
-def _fields(path: str, variables: Sequence[str], factor: int, frames: int, area_weights: bool) -> Cases:
-    fields = open_files(path, variables=needed(variables))
-    fine = np.stack([as_variable(fields, name) for name in variables], axis=1)
+def _fields(asked: _Asked) -> Cases:
+    fields = open_files(asked.path, variables=needed(asked.variables))
+    fine = np.stack([as_variable(fields, name) for name in asked.variables], axis=1)
     times = pd.DatetimeIndex(fields["time"].values)
     first, second = (round(share * len(times)) for share in (1 - 2 * HELD_OUT, 1 - HELD_OUT))
     bounds = {TRAIN: (0, first), VALIDATION: (first, second), TEST: (second, len(times))}
-    splits = {name: _sequences(times[a:b], frames, start=a) for name, (a, b) in bounds.items()}
+    splits = {name: _sequences(times[a:b], asked.frames, start=a) for name, (a, b) in bounds.items()}
     latitude = np.broadcast_to(fields["latitude"].values, (len(times), fields.sizes["latitude"]))
     facts = {
-        "data": path,
+        "data": asked.path,
         "source": fields.attrs["source"],
         "times": {name: [str(times[a]), str(times[b - 1])] for name, (a, b) in bounds.items() if b > a},
         "fine_step": round(float(abs(latitude[0, 1] - latitude[0, 0])), 4),
     }
-    return _on_grid(fine, latitude, splits, variables, factor, facts, area_weights)
-
-
-def as_variable(fields: xr.Dataset, name: str) -> np.ndarray:
-    """Return a variable (time, latitude, longitude) of contract fields, the wind speed from its components."""
-    return np.hypot(fields["u10"].values, fields["v10"].values) if name == SPEED else fields[name].values
+    return _on_grid(asked, fine, latitude, splits, facts)
 
 
 def _sequences(times: pd.DatetimeIndex, frames: int, *, start: int) -> Rows:
@@ -141,43 +138,35 @@ def _sequences(times: pd.DatetimeIndex, frames: int, *, start: int) -> Rows:
     ]
 
 
-def _on_grid(
-    fine: np.ndarray,
-    latitude: np.ndarray,
-    splits: dict[str, Rows],
-    variables: Sequence[str],
-    factor: int,
-    facts: dict,
-    area_weights: bool,
-) -> Cases:
+def _on_grid(asked: _Asked, fine: np.ndarray, latitude: np.ndarray, splits: dict[str, Rows], facts: dict) -> Cases:
     height, width = fine.shape[-2:]
-    rows, columns = (_middle(n, factor) for n in (height, width))
+    rows, columns = (_middle(n, asked.factor, asked.size) for n in (height, width))
     if (rows.stop - rows.start, columns.stop - columns.start) != (height, width):
-        cropped = f"{rows.stop - rows.start} x {columns.stop - columns.start}"
-        facts["cropped"] = f"{height} x {width} to {cropped}, which {factor} divides"
+        facts["cropped"] = f"{height} x {width} to the middle {rows.stop - rows.start} x {columns.stop - columns.start}"
     weights = torch.from_numpy(np.cos(np.deg2rad(latitude[:, rows])))[:, None, :, None].float()
     return make(
         torch.from_numpy(np.ascontiguousarray(fine[..., rows, columns], np.float32)),
         splits,
-        variables=variables,
-        factor=factor,
-        facts={**facts, "area_weights": area_weights},
-        weights=weights if area_weights else None,
+        variables=asked.variables,
+        factor=asked.factor,
+        facts={**facts, "area_weights": asked.area_weights},
+        weights=weights if asked.area_weights else None,
     )
 
 
-def _middle(points: int, factor: int) -> slice:
-    kept = points // factor * factor
+def _middle(points: int, factor: int, size: int | None) -> slice:
+    kept = min(points, size or points) // factor * factor
     if not kept:
         raise InputError(f"a factor of {factor} does not fit a grid of {points} points.")
     start = (points - kept) // 2
     return slice(start, start + kept)
 
 
-def _tensors(
-    path: str, folders: Sequence[Path], variables: Sequence[str], factor: int, frames: int, area_weights: bool
-) -> Cases:
-    if area_weights:
+def _tensors(asked: _Asked, folders: Sequence[Path], *, named: Sequence[str]) -> Cases:
+    path, frames = asked.path, asked.frames
+    if asked.size is not None:
+        raise InputError(f"the tensors of {path} are used whole; leave --size out.")
+    if asked.area_weights:
         raise InputError(f"the tensors of {path} have no latitude for --area-weights; leave it out.")
     pairs = {name: _pair(path, folders, name) for name in ("train", "val", "test")}
     if pairs["train"] is None or (pairs["val"] is None and pairs["test"] is None):
@@ -190,11 +179,11 @@ def _tensors(
     length, channels = shape[1:3]
     if frames > length:
         raise InputError(f"the tensors of {path} have {length} frame(s) a case, not {frames}; give --frames {length}.")
-    if variables and len(variables) != channels:
+    if named and len(named) != channels:
         raise InputError(
-            f"the tensors of {path} have {channels} channel(s); {len(variables)} --variable name(s) were given."
+            f"the tensors of {path} have {channels} channel(s); {len(named)} --variable name(s) were given."
         )
-    names = tuple(variables) or tuple(f"field{i + 1}" for i in range(channels))
+    names = tuple(named) or tuple(f"field{i + 1}" for i in range(channels))
     counts = [len(fine) for _, fine in held]
     starts = np.cumsum([0, *counts])
     cases = [[list(range(i * length, i * length + frames)) for i in range(a, b)] for a, b in zip(starts, starts[1:])]  # noqa: B905, RUF007
@@ -204,7 +193,7 @@ def _tensors(
     coarse, fine = (torch.cat([pair[i] for pair in held]).flatten(0, 1) for i in (0, 1))
     facts = {"data": path, "source": f"tensors of {path}"}
     splits = dict(zip(SPLITS, cases, strict=True))
-    return make(fine, splits, variables=names, factor=factor, facts=facts, coarse=coarse)
+    return make(fine, splits, variables=names, factor=asked.factor, facts=facts, coarse=coarse)
 
 
 def _pair(path: str, folders: Sequence[Path], split: str) -> tuple[Tensor, Tensor] | None:

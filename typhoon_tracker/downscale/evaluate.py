@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,11 +12,12 @@ from torch import Tensor
 from typhoon_tracker.downscale.cases import SPLITS, TEST, TRAIN, Cases
 from typhoon_tracker.downscale.constraints import block_mean
 from typhoon_tracker.downscale.data import open_cases
-from typhoon_tracker.downscale.folder import Refiner, load
+from typhoon_tracker.downscale.folder import Refiner, find, load
+from typhoon_tracker.downscale.interpolation import interpolation
 from typhoon_tracker.downscale.metrics import Scores
-from typhoon_tracker.downscale.model import Downscaler, build
-from typhoon_tracker.downscale.module import draws
-from typhoon_tracker.downscale.settings import ADDITIVE, BASELINES, NONE, one_of
+from typhoon_tracker.downscale.model import Downscaler
+from typhoon_tracker.downscale.nets import draws
+from typhoon_tracker.downscale.settings import one_of
 from typhoon_tracker.errors import InputError
 
 BATCH = 16  # cases
@@ -34,23 +34,13 @@ class Evaluation:
 
 
 def baseline(name: str, cases: Cases) -> Refiner:
-    """Return bilinear or bicubic interpolation, with +additive followed by that layer; InputError for another name."""
-    mode, _, layer = name.partition("+")
-    one_of("baseline", mode, BASELINES)
-    one_of("layer of a baseline", layer or NONE, (NONE, ADDITIVE))
-    net = build(mode, channels=len(cases.variables), factor=cases.factor, width=1, coarse_shape=())
-    # Interpolation does not depend on the units, but in float32 it rounds: about the mean it does so least.
-    model = Downscaler(net, cases.statistics(), constraint=layer or NONE)
-    return Refiner(name, model.eval(), cases.factor, cases.variables, {})
-
-
-def is_baseline(name: str) -> bool:
-    return name.partition("+")[0] in BASELINES
+    """Return an interpolation for the cases, with the statistics of their training split; see `interpolation`."""
+    return interpolation(name, cases.variables, factor=cases.factor, normalisation=cases.statistics())
 
 
 def open_model(name: str, *, data: str | None = None) -> tuple[Refiner, Cases]:
     """Return a trained downscaler with the cases of its training, or those of other data split in the same way."""
-    refiner = load(Path(name))
+    refiner = load(find(name))
     about = refiner.training
     cases = open_cases(
         data or str(about["data"]),
@@ -59,6 +49,7 @@ def open_model(name: str, *, data: str | None = None) -> tuple[Refiner, Cases]:
         frames=int(about["frames"]),
         split_seed=int(about["split_seed"]),
         area_weights=bool(about["area_weights"]),
+        size=about.get("size"),
     )
     return refiner, cases
 

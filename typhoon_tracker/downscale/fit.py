@@ -47,6 +47,7 @@ def open_for(settings: Settings) -> Cases:
         frames=settings.length,
         split_seed=settings.split_seed,
         area_weights=settings.area_weights,
+        size=settings.size,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from typhoon_tracker.downscale.model import Downscaler, Normalisation, build
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.forecast.checkpoint import CONFIG, WEIGHTS
+from typhoon_tracker.resources import shipped
 
 KIND = "downscaler"
 NEEDED = ("kind", "network", "constraint", "variables", "coarse_shape", "normalisation", "training", "sha256")
@@ -54,6 +55,12 @@ def save(model: Downscaler, folder: Path, *, network: Mapping[str, Any], about: 
         raise
     for name in contents:
         os.replace(partial[name], folder / name)
+
+
+def find(name: str) -> Path:
+    """Return the folder of that path, or else that of a shipped model of that name."""
+    shipped_one = shipped("models", name)
+    return shipped_one if not (Path(name) / CONFIG).is_file() and (shipped_one / CONFIG).is_file() else Path(name)
 
 
 def load(folder: Path) -> Refiner:

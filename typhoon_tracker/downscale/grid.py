@@ -16,14 +16,14 @@ from typhoon_tracker.downscale.cases import Cases
 from typhoon_tracker.downscale.evaluate import Evaluation, Progress, baseline, evaluate
 from typhoon_tracker.downscale.fit import fit, open_for
 from typhoon_tracker.downscale.folder import load
+from typhoon_tracker.downscale.grid_table import markdown, table
 from typhoon_tracker.downscale.model import check_fits
 from typhoon_tracker.downscale.report_table import EXPERIMENTS, Experiment
-from typhoon_tracker.downscale.settings import NONE, Settings, check
+from typhoon_tracker.downscale.settings import Settings, check
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.training.trainer import Machine
 
 BASELINES = ("bilinear", "bicubic", "bilinear+additive", "bicubic+additive")
-SHOWN = ("mse", "mae", "psnr", "ssim", "negatives", "mass_violation", "crps")
 SCORES = "scores.json"
 
 
@@ -71,60 +71,6 @@ def run(
     return _write(rows, out)
 
 
-def table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Return a row for each cell and variable: mean and spread (standard deviation) over seeds, and the report's.
-
-    `mse_ratio` is the MSE over that of the same network and factor without a constraint, which can be compared with
-    the report's `report_mse_ratio` where the MSE, of another field in other units, cannot.
-    """
-    runs = pd.DataFrame(rows)
-    means = runs.groupby(["cell", "variable"], sort=False)[list(SHOWN)].agg(["mean", "std"])
-    means.columns = pd.Index([key[0] if key[1] == "mean" else f"{key[0]}_std" for key in means.columns])
-    means.insert(0, "seeds", runs.groupby(["cell", "variable"], sort=False)["seed"].nunique())
-    result = means.reset_index()
-    by_name = {one.name: one for one in EXPERIMENTS}
-    plain = {(row.cell, row.variable): row.mse for row in result.itertuples()}
-    for i, row in result.iterrows():
-        one = by_name.get(row["cell"])
-        if one is None:
-            continue
-        free = replace(one, constraint=NONE)
-        reference = plain.get((free.name, row["variable"]), np.nan)
-        result.loc[i, "mse_ratio"] = row["mse"] / reference
-        result.loc[i, "report_mse_ratio"] = one.mse / by_name[free.name].mse
-        for name in ("mse", "psnr", "ssim", "negatives"):
-            result.loc[i, f"report_{name}"] = getattr(one, name)
-        result.loc[i, "report_note"] = one.note
-    return result
-
-
-def markdown(found: pd.DataFrame) -> str:
-    """Return the table in Markdown, mean +- spread over seeds, the report's figures beside."""
-    heads = (
-        "cell",
-        "variable",
-        "seeds",
-        *SHOWN,
-        "MSE / none",
-        "report: MSE",
-        "PSNR",
-        "SSIM",
-        "neg.",
-        "MSE / none",
-        "note",
-    )
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in found.to_dict("records"):
-        entries = [row["cell"], row["variable"], str(row["seeds"] or "-")]
-        entries += [_pair(row[name], row[f"{name}_std"]) for name in SHOWN]
-        others = ("mse_ratio", "report_mse", "report_psnr", "report_ssim", "report_negatives", "report_mse_ratio")
-        entries += [_pair(row.get(name, np.nan), np.nan) for name in others]
-        note = row.get("report_note")
-        entries.append(note if isinstance(note, str) else "")
-        lines.append("| " + " | ".join(entries) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def _choose(cells: Sequence[str]) -> list[Experiment]:
     known = {one.name: one for one in EXPERIMENTS}
     unknown = [name for name in cells if name not in known]
@@ -167,12 +113,6 @@ def _replace(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text)
     os.replace(partial, path)
-
-
-def _pair(mean: float, std: float) -> str:
-    if np.isnan(mean):
-        return "-"
-    return f"{mean:.4g}" if np.isnan(std) else f"{mean:.4g} ± {std:.2g}"
 
 
 def _silent(stage: str, done: int, total: int) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import lightning
 import numpy as np
 import torch
@@ -14,7 +12,7 @@ from torch.func import functional_call
 from typhoon_tracker.downscale.cases import Batch
 from typhoon_tracker.downscale.constraints import soft_loss
 from typhoon_tracker.downscale.model import Downscaler
-from typhoon_tracker.downscale.nets import NOISE, Discriminator
+from typhoon_tracker.downscale.nets import Discriminator, draws
 from typhoon_tracker.downscale.settings import SOFT, Settings
 
 
@@ -77,12 +75,6 @@ class Downscaling(lightning.LightningModule):
         deceiving = _cross_entropy(functional_call(discriminator, held, (fine,)), 1.0)
         self.log_dict({"train_deceiving": deceiving, "train_telling": telling}, batch_size=len(target))
         return self.settings.adversarial * deceiving + telling
-
-
-def draws(frames: Sequence[int], members: int, *, seed: int) -> Tensor:
-    """Return the noise (members, B, T, 100) of an ensemble over frames (B, T), the same for the same seed."""
-    dice = torch.Generator().manual_seed(seed)
-    return torch.randn(members, *frames, NOISE, generator=dice)
 
 
 def _cross_entropy(logits: Tensor, truth: float) -> Tensor:

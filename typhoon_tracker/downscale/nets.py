@@ -116,3 +116,9 @@ class Interpolation(nn.Module):
     def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
         y = F.interpolate(x.flatten(0, 1), scale_factor=self.factor, mode=self.mode, align_corners=False)
         return y.unflatten(0, x.shape[:2])
+
+
+def draws(frames: Sequence[int], members: int, *, seed: int) -> Tensor:
+    """Return the noise (members, B, T, 100) of an ensemble over frames (B, T), the same for the same seed."""
+    dice = torch.Generator().manual_seed(seed)
+    return torch.randn(members, *frames, NOISE, generator=dice)

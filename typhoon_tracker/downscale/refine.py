@@ -11,11 +11,11 @@ import torch
 import xarray as xr
 
 from typhoon_tracker.downscale.constraints import block_mean
-from typhoon_tracker.downscale.data import SPEED, as_variable
 from typhoon_tracker.downscale.folder import Refiner
-from typhoon_tracker.downscale.module import draws
+from typhoon_tracker.downscale.nets import draws
 from typhoon_tracker.downscale.recurrent import ConvGRU, FlowConvGRU
 from typhoon_tracker.downscale.settings import HARD
+from typhoon_tracker.downscale.variables import SPEED, as_variable
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import DIMS, annotate
 
@@ -47,7 +47,7 @@ def refine(fields: xr.Dataset, refiner: Refiner, *, members: int = 1, seed: int 
     coarse = torch.from_numpy(np.stack([as_variable(fields, name) for name in refiner.variables], axis=1)).float()
     latitude, longitude = (_finer(fields[name].values, factor) for name in ("latitude", "longitude"))
     weights = None
-    if refiner.training["area_weights"]:
+    if refiner.training.get("area_weights"):
         weights = torch.from_numpy(np.cos(np.deg2rad(latitude))).float()[:, None]
     times = pd.DatetimeIndex(fields["time"].values)
     means, spreads = [], []

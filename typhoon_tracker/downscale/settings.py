@@ -33,6 +33,7 @@ class Settings:
     factor: int = 4
     variables: tuple[str, ...] = ()
     frames: int | None = None  # None: 1, and 3 for the networks that look along time
+    size: int | None = None  # points along a side of the middle that is used; None: the whole grid
     width: int = 64
     area_weights: bool = False
     steps: int = 1000
@@ -62,6 +63,8 @@ def check(settings: Settings) -> Settings:
         raise InputError(f"flowconvgru makes 3 frames from 2, not {settings.length}; leave --frames out.")
     if settings.steps < 1 or settings.batch_size < 1 or settings.width < 1 or settings.length < 1:
         raise InputError("--steps, --batch-size, --width and --frames must be 1 at least.")
+    if settings.size is not None and settings.size < settings.factor:
+        raise InputError(f"--size {settings.size} holds no block of {settings.factor} points; give a multiple of it.")
     for name, value in (("alpha", settings.alpha), ("adversarial", settings.adversarial)):
         if not 0.0 <= value <= 1.0:
             raise InputError(f"--{name} {value} is outside 0 to 1.")
