@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,8 @@ from typhoon_tracker.sources.reconstruction import (
     reconstruct,
     storm_tensors,
 )
-from typhoon_tracker.sources.weather import draw_waves
+from typhoon_tracker.sources.vortex import Storms
+from typhoon_tracker.sources.weather import Waves, draw_waves
 
 STEP = PAPER_REGION.step
 SETTLED_HOURS = 6  # a storm younger than this has hardly a past to learn from
@@ -41,13 +43,25 @@ class Case:
     hour: int
 
 
-def find_cases(tracks: HourlyTracks, *, lead_hours: int) -> list[Case]:
+class Drawn(NamedTuple):
+    """What a batch is reconstructed from: the arguments of `reconstruct`, of each sample its own storm first."""
+
+    storms: Storms
+    hours: Tensor
+    latitude: Tensor
+    longitude: Tensor
+    land: Tensor
+    waves: Waves
+    epoch: Tensor
+
+
+def find_cases(tracks: HourlyTracks, *, lead_hours: int, settled_hours: int = SETTLED_HOURS) -> list[Case]:
     """Return every storm and analysis time near the region whose storm lives through the window."""
     found = []
     for storm in range(len(tracks.sids)):
         rows = slice(tracks.start[storm], tracks.stop[storm])
         hour, state = tracks.hour[rows], tracks.state[rows]
-        fits = np.isin(hour % 24, SYNOPTIC_HOURS) & (hour - hour[0] >= SETTLED_HOURS) & (hour + lead_hours <= hour[-1])
+        fits = np.isin(hour % 24, SYNOPTIC_HOURS) & (hour - hour[0] >= settled_hours) & (hour + lead_hours <= hour[-1])
         fits &= PAPER_REGION.contains(state[:, 0], state[:, 1], margin=-AROUND_REGION)
         found += [Case(storm, int(h)) for h in hour[fits]]
     return found
@@ -56,7 +70,9 @@ def find_cases(tracks: HourlyTracks, *, lead_hours: int) -> list[Case]:
 class StormWindows(IterableDataset[Tensor]):
     """Batches (B, frames_in + frames_out, 4, size, size) in SI units, `batches` of them, reproducible from `seed`.
 
-    Batch k depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`).
+    Batch k depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`). Frames are `step_hours`
+    apart and points `spacing` quarter degrees; the storm keeps `edge` degrees from the crop's edge at the init time, when
+    it is `settled_hours` old or more.
     """
 
     def __init__(
@@ -70,11 +86,16 @@ class StormWindows(IterableDataset[Tensor]):
         frames_out: int = 12,
         seed: int = 0,
         start: int = 0,
+        step_hours: int = 1,
+        spacing: int = 1,
+        edge: float = EDGE,
+        settled_hours: int = SETTLED_HOURS,
     ) -> None:
         self.tracks = HourlyTracks.build(best)
-        self.cases = find_cases(self.tracks, lead_hours=frames_out)
+        self.cases = find_cases(self.tracks, lead_hours=frames_out * step_hours, settled_hours=settled_hours)
         self.batches, self.batch_size, self.size = batches, batch_size, size
-        self.span = np.arange(1 - frames_in, frames_out + 1)
+        self.span = step_hours * np.arange(1 - frames_in, frames_out + 1)
+        self.spacing, self.edge = spacing, edge
         self.seed, self.start = seed, start
         self._land = land_fraction(DOMAIN.latitude, DOMAIN.longitude)
 
@@ -88,15 +109,19 @@ class StormWindows(IterableDataset[Tensor]):
 
     def batch(self, k: int) -> Tensor:
         """Return batch number k."""
+        return reconstruct(*self.draw(k))
+
+    def draw(self, k: int) -> Drawn:
+        """Return what batch number k is reconstructed from."""
         random = np.random.default_rng((self.seed, k))
         cases = [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)]
         hours = np.array([c.hour + self.span for c in cases], dtype=float)
         centres = np.array([self.tracks.at(c.storm, np.array([c.hour]))[0, :2] for c in cases])
-        reach = (self.size - 1) * STEP / 2 - EDGE
+        reach = (self.size - 1) * self.spacing * STEP / 2 - self.edge
         middle = centres + random.uniform(-reach, reach, centres.shape)
         rows = self._corner(DOMAIN.north - middle[:, 0], self._land.shape[0])
         columns = self._corner(middle[:, 1] - DOMAIN.west, self._land.shape[1])
-        crop = np.arange(self.size)
+        crop = self.spacing * np.arange(self.size)
         at_rows, at_columns = rows[:, None] + crop, columns[:, None] + crop
         latitude = torch.as_tensor(DOMAIN.north - STEP * at_rows, dtype=torch.float32)
         longitude = torch.as_tensor(DOMAIN.west + STEP * at_columns, dtype=torch.float32)
@@ -104,11 +129,12 @@ class StormWindows(IterableDataset[Tensor]):
         storms = storm_tensors(self.tracks, [self._members(c) for c in cases], hours)
         waves = draw_waves(self.batch_size, torch.Generator().manual_seed(int(random.integers(2**62))))
         when = torch.as_tensor(hours)
-        return reconstruct(storms, when, latitude, longitude, land, waves, when[:, 0])
+        return Drawn(storms, when, latitude, longitude, land, waves, when[:, 0])
 
     def _corner(self, offset_degrees: np.ndarray, limit: int) -> np.ndarray:
-        corner = np.round(offset_degrees / STEP - self.size / 2).astype(int)
-        return np.clip(corner, 0, limit - self.size)
+        width = self.size * self.spacing
+        corner = np.round(offset_degrees / STEP - width / 2).astype(int)
+        return np.clip(corner, 0, limit - width)
 
     def _members(self, case: Case) -> np.ndarray:
         """The storm itself first, then the nearest others alive in the window."""
