@@ -28,8 +28,7 @@ class Budget:
     """Steps and rates of the trainings; a round of `every` steps ends with a validation."""
 
     pretraining: int = 4000
-    tuning: int = 600
-    scratch: int = 1500
+    tuning: int = 400
     every: int = 100
     rate: float = 1e-3
     tuning_rate: float = 3e-4
@@ -95,7 +94,7 @@ def tune(architecture: str, fold: Fold, out: Path, start: FieldModel | None, bud
     settings = settings_of(
         architecture,
         NETWORKS[architecture],
-        steps=budget.scratch if start is None else budget.tuning,
+        steps=budget.tuning,
         learning_rate=budget.rate if start is None else budget.tuning_rate,
         batch_size=budget.batch_size,
         seed=budget.seed + fold.number,
@@ -111,14 +110,9 @@ def tune(architecture: str, fold: Fold, out: Path, start: FieldModel | None, bud
 
 def models(folds: Sequence[Fold], out: Path, budget: Budget = BUDGET) -> Iterator[tuple[Fold, dict[str, FieldModel]]]:
     """Yield each fold with its trained networks by name; those already in `out` are not trained again."""
-    pretrained = {name: pretrain(name, out, budget) for name in NETWORKS}
-    for fold in folds:
-        yield (
-            fold,
-            {
-                "met2net tuned": tune("met2net", fold, out, pretrained["met2net"], budget),
-                "tau tuned": tune("tau", fold, out, pretrained["tau"], budget),
-                "met2net from nothing": tune("met2net", fold, out, None, budget),
-                "met2net pretrained": pretrained["met2net"],
-            },
-        )
+    met2net = pretrain("met2net", out, budget)
+    own = [(tune("met2net", fold, out, met2net, budget), tune("met2net", fold, out, None, budget)) for fold in folds]
+    tau = pretrain("tau", out, budget)
+    for fold, (tuned, scratch) in zip(folds, own, strict=True):
+        others = {"met2net from nothing": scratch, "met2net pretrained": met2net}
+        yield fold, {"met2net tuned": tuned, "tau tuned": tune("tau", fold, out, tau, budget), **others}

@@ -93,9 +93,14 @@ def analyse(series: Series) -> Fixes:
 def coarse_frame(series: Series, i: int) -> Frame:
     """Return a storm's whole patch, in blocks of as many points as the networks see."""
     height, width = (n // BLOCK for n in series.fields.shape[-2:])
-    u, v, z = series.fields[i, :, : height * BLOCK, : width * BLOCK].reshape(3, height, BLOCK, width, BLOCK).mean((2, 4))
+    u, v, z = (
+        series.fields[i, :, : height * BLOCK, : width * BLOCK].reshape(3, height, BLOCK, width, BLOCK).mean((2, 4))
+    )
     middle = (BLOCK - 1) / 2
-    rows, columns = series.row[i] + middle + BLOCK * np.arange(height), series.column[i] + middle + BLOCK * np.arange(width)
+    rows, columns = (
+        series.row[i] + middle + BLOCK * np.arange(height),
+        series.column[i] + middle + BLOCK * np.arange(width),
+    )
     return Frame(series.times[i], 90.0 - 0.25 * rows, 0.25 * columns, z, u, v)
 
 
@@ -108,7 +113,9 @@ def forecasts(series: Series, model: FieldModel, analysed: Fixes, *, batch: int)
         windows = [cut(series, init, downstream_corner(series, init)) for init in part]
         for init, window, frames in zip(part, windows, predict(model, windows), strict=True):
             past = analysed[analysed["time"] <= series.times[init]]
-            rows += [(series.times[init], lead, *fix) for lead, fix in zip(LEADS, follow(window, frames, past), strict=True)]
+            rows += [
+                (series.times[init], lead, *fix) for lead, fix in zip(LEADS, follow(window, frames, past), strict=True)
+            ]
     return pd.DataFrame(rows, columns=["init_time", "lead_time", "lat", "lon"])
 
 
