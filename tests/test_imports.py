@@ -16,7 +16,7 @@ PACKAGE = PROJECT / "typhoon_tracker"
 # From the top down; a part may import from its own layer and those below. A part is a file or a folder of the package.
 LAYERS = (
     {"run", "cli"},
-    {"cones", "evaluate_command", "fetch", "today", "tracking", "downscaling", "verify_command"},
+    {"cones", "evaluate_command", "fetch", "today", "tracking", "downscaling", "real_storms", "verify_command"},
     {"outputs", "season", "evaluation", "hindcast", "console"},
     {"plot", "verify", "training", "downscale"},
     {"forecast", "tracker"},

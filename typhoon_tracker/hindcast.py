@@ -23,6 +23,7 @@ from typhoon_tracker.sources.choice import RECONSTRUCTION, Choice, Span, choose,
 from typhoon_tracker.sources.reconstruction import Reconstruction, allowed_init_times
 from typhoon_tracker.tracker.follow import follow
 from typhoon_tracker.tracker.settings import Settings
+from typhoon_tracker.verify.adjusted import adjusted
 from typhoon_tracker.verify.baselines import persistence, stationary
 from typhoon_tracker.verify.cliper import Cliper
 from typhoon_tracker.verify.errors import analysis, cases, score
@@ -174,6 +175,7 @@ def _score(
     model = scored.merge(fixes, on=["init_time", "lead_time"], how="left")
     scores = [score(model, truth, analysed=analysed.fixes)]
     if len(scored):
+        scores.append(score(adjusted(model, truth, analysed.fixes), truth, method="adjusted"))
         starts = pd.DatetimeIndex(scored["init_time"])
         guesses = {
             "persistence": persistence(truth, starts, lead),

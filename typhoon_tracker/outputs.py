@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 TECHNIQUE = "M2NT"
 WIDEST = 200  # letters of a line under the map
 FILES = ("adeck.dat", "edeck.dat", "errors.csv", "map.png", "map.svg", "summary.json", "track.csv", "track.geojson")
-SHOWN = ("model", "persistence", "cliper", "analysis")  # methods of the summary, in this order
+SHOWN = ("model", "adjusted", "persistence", "cliper", "analysis")  # methods of the summary, in this order
 
 
 def summarise(hindcast: Hindcast, *, lead_hours: int) -> dict[str, Any]:

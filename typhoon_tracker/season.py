@@ -16,6 +16,7 @@ from typhoon_tracker.forecast.base import Forecaster, check_leads
 from typhoon_tracker.sources.choice import AUTO, RECONSTRUCTION
 from typhoon_tracker.verify.statistics import compare, summary
 
+OURS = ("model", "adjusted")
 REFERENCES = ("persistence", "cliper", "stationary")
 
 
@@ -54,7 +55,7 @@ def verify(
 
 def as_json(errors: pd.DataFrame) -> dict[str, Any]:
     """Return per lead and method n, mean and 95 % interval (km), and the model's p-value, skill (%) and share of cases
-    in which it is nearer (ties left out) against the baselines.
+    in which it is nearer (ties left out) against the baselines; those of the adjusted model stand in its own entry.
 
     None stands where a number does not exist: JSON knows no NaN, and one storm has no interval.
     """
@@ -69,8 +70,10 @@ def as_json(errors: pd.DataFrame) -> dict[str, Any]:
         }
     for reference in REFERENCES:
         against = compare(errors, reference=reference)
-        for row in against[against["method"] == "model"].to_dict("records"):
+        for row in against[against["method"].isin(OURS)].to_dict("records"):
             entry = result[_label(row["lead_time"])]
+            if row["method"] != "model":
+                entry = entry[row["method"]]
             entry[f"p_vs_{reference}"] = _rounded(row["p_value"], 4)
             entry[f"skill_vs_{reference}"] = _rounded(row["skill"], 1)
             entry[f"nearer_than_{reference}"] = _rounded(row["superior"], 3)

@@ -144,3 +144,15 @@ def test_statistics_are_of_plausible_size(training):
     assert (tendency > 0).all()
     assert (np.diff(tendency[:, :3], axis=0) > 0).all()  # the longer the lead, the more has changed
     assert (tendency < found["std"]).all()
+
+
+def test_without_a_size_every_window_is_the_region_with_its_storm_in_it(training, monkeypatch):
+    calls = record_calls(monkeypatch)
+    whole = windows(training, size=None, batch_size=3)
+    assert whole.batch(0).shape == (3, IN + OUT, len(VARIABLES), *PAPER_REGION.shape)
+    storms, _, latitude, longitude, _ = calls[0]
+    for row in range(3):
+        np.testing.assert_allclose(latitude[row], PAPER_REGION.latitude)
+        np.testing.assert_allclose(longitude[row], PAPER_REGION.longitude)
+    assert PAPER_REGION.contains(storms.lat[:, 0, IN - 1], storms.lon[:, 0, IN - 1], margin=1.4).all()
+    assert len(whole.cases) < len(windows(training).cases)

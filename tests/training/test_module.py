@@ -204,3 +204,33 @@ def test_a_nan_in_a_batch_is_named(setting, make):
     holed[0, 5, 3, 2, 3] = torch.inf
     with pytest.raises(InputError, match="training batch 0 has 2 NaN or infinite values in u10, t2m"):
         make(normalisation).training_step(holed, 0)
+
+
+def test_a_step_on_labelled_windows_learns_from_the_leads_it_draws(best, setting, monkeypatch):
+    windows = StormWindows(best[best["season"] == 2021], batches=1, batch_size=2, size=32, frames_in=4, frames_out=3)
+    batch = windows.labelled(0)
+    trained = end_to_end(setting[1], centre_weight=0.5, leads_a_step=2)
+    asked, plain = [], trained.model.predict
+    monkeypatch.setattr(trained.model, "predict", lambda x, frames=None: asked.append(frames) or plain(x, frames))
+    logged = {}
+    monkeypatch.setattr(EndToEnd, "log", lambda self, name, value, **more: logged.update({name: value}))
+    monkeypatch.setattr(EndToEnd, "log_dict", lambda self, values: logged.update(values))
+    torch.manual_seed(1)
+    loss = trained.training_step(batch, 0)
+    assert len(asked[0]) == 2
+    assert set(asked[0]) < {0, 1, 2}
+    torch.testing.assert_close(loss, logged["train_pixels"] + 0.5 * logged["train_centres"])
+    x, y = trained.split(batch.fields)
+    expected = trained.model.in_units(x, y[:, asked[0]], asked[0])
+    torch.testing.assert_close(
+        logged["train_pixels"], (plain(x, asked[0]) - expected).square().mean(), rtol=0.2, atol=0
+    )
+
+
+def test_validation_of_labelled_windows_has_the_centres_in_it(best, setting):
+    windows = StormWindows(best[best["season"] == 2021], batches=1, batch_size=6, size=40, frames_in=4, frames_out=3)
+    batch = windows.labelled(0)
+    plain = trainer().validate(end_to_end(setting[1]), loader(batch.fields), verbose=False)[0]
+    found = trainer().validate(end_to_end(setting[1], centre_weight=0.5), loader(batch), verbose=False)[0]
+    assert found["val_error"] > plain["val_error"]
+    assert found["val_centre_km_3h"] > 0

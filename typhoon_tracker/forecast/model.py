@@ -54,9 +54,11 @@ class FieldModel(nn.Module):
         """Return SI fields in units of the training split's standard deviation about its mean."""
         return (x - self.mean) / self.std
 
-    def in_units(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return what a perfect network would say of x: the SI fields y in units of the target."""
-        return self.normalise(y) if self.target == STATE else (y - x[:, -1:]) / self.tendency_std
+    def in_units(self, x: Tensor, y: Tensor, frames: Sequence[int] | None = None) -> Tensor:
+        """Return what a perfect network would say of x: the SI fields y at leads `frames` in units of the target."""
+        if self.target == STATE:
+            return self.normalise(y)
+        return (y - x[:, -1:]) / (self.tendency_std if frames is None else self.tendency_std[list(frames)])
 
     def in_si(self, said: Tensor, last: Tensor, frames: Sequence[int] | None = None) -> Tensor:
         """Return in SI units what the network said (..., T', N, H, W) of the frame `last` (..., 1, N, H, W)."""

@@ -35,8 +35,7 @@ class Weighted(Forecasting):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # type: ignore[override]
-        error = self.error(batch)
-        self.log("val_error", error, prog_bar=True, batch_size=len(batch[0]))
+        self.note("val_error", self.error(batch), batch[0], prog_bar=True)
 
     def error(self, batch: Batch) -> Tensor:
         """Return sum w (said - target)^2 / sum w over points, leads and samples, mean over the variables."""

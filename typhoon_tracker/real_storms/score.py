@@ -1,4 +1,4 @@
-"""Track forecasts of real storms from trained networks and from simple rules, on the same cases, against the best track.
+"""Track forecasts of real storms by trained networks and by simple rules, on the same cases, against the best track.
 
 Every forecast starts from what was known at its init time: the window, the tracker's own fixes up to then, the best
 track up to then. The truth serves the errors alone.
@@ -14,7 +14,6 @@ import torch
 
 from typhoon_tracker.besttrack import shipped
 from typhoon_tracker.forecast.model import FieldModel
-from typhoon_tracker.geo import sphere
 from typhoon_tracker.real_storms.windows import (
     BLOCK,
     FUTURE,
@@ -32,11 +31,12 @@ from typhoon_tracker.tracker.follow import Follower
 from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import ALOFT
 from typhoon_tracker.verify import baselines
+from typhoon_tracker.verify.adjusted import adjusted
 from typhoon_tracker.verify.cliper import Cliper
 from typhoon_tracker.verify.errors import score
 
 LEADS = [pd.Timedelta(hours=STEP_HOURS * (k + 1)) for k in range(FUTURE)]
-SHIFTED = "{}, shifted"  # a method whose forecasts are moved by what its analysed fix was off at the init time
+ADJUSTED = "{}, adjusted"  # to the best track's position at the init time
 FLOOR = "tracker on analysis"
 CMA_MINUTES = 2  # over which its winds are averaged
 Fixes = pd.DataFrame
@@ -53,15 +53,14 @@ def errors_of(
 ) -> pd.DataFrame:
     """Return the track errors of one storm, a row a case and method (see `verify.errors.score`); NaN where lost.
 
-    Methods: each model by its name; each again "shifted" by the distance from its analysed fix to the best track's at
-    the init time; persistence of motion, CLIPER, a storm that stands still; the tracker in the verifying analysis.
+    Methods: each model by its name; each again adjusted to the best track's position at the init time; persistence of motion, CLIPER, a storm that stands still; the tracker in the verifying analysis.
     """
     best = series.best
     inits = list(init_indices(series))
     times = series.times[inits]
     analysed = analyse(series)
     tables = {name: forecasts(series, model, analysed, batch=batch) for name, model in models.items()}
-    tables |= {SHIFTED.format(name): shifted(table, analysed, best) for name, table in tables.items()}
+    tables |= {ADJUSTED.format(name): adjusted(table, best, analysed) for name, table in tables.items()}
     tables["persistence"] = pd.concat([baselines.persistence(best, times, lead) for lead in LEADS])
     ten_minutes = best.assign(wind=best["wind"] * TO_TEN_MINUTES[CMA_MINUTES])
     tables["cliper"] = pd.concat([cliper.predict(ten_minutes, times) for cliper in clipers])
@@ -140,18 +139,3 @@ def follow(window: Window, frames: np.ndarray, past: Fixes) -> list[tuple[float,
         fix = follower.step(Frame(init + lead, window.latitude, window.longitude, z, u, v))
         fixes.append((np.nan, np.nan) if fix is None else (fix.lat, fix.lon))
     return fixes
-
-
-def shifted(table: Fixes, analysed: Fixes, best: pd.DataFrame) -> Fixes:
-    """Return forecasts moved by what the tracker's fix was off the best track at the init time; NaN without that fix.
-
-    The forecast's way from the analysed fix at the init time (distance and bearing) is gone from the best track's
-    position, which is known then. Forecast centres do so with models that analyse a storm in the wrong place.
-    """
-    own = analysed.set_index("time").reindex(table["init_time"])
-    told = best.set_index("time").reindex(table["init_time"])
-    lat0, lon0 = own["lat"].to_numpy(float), own["lon"].to_numpy(float)
-    lat, lon = table["lat"].to_numpy(float), table["lon"].to_numpy(float)
-    way, heading = sphere.distance(lat0, lon0, lat, lon), sphere.bearing(lat0, lon0, lat, lon)
-    lat, lon = sphere.destination(told["lat"].to_numpy(float), told["lon"].to_numpy(float), heading, way)
-    return table.assign(lat=lat, lon=lon)

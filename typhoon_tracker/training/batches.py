@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typhoon_tracker.besttrack.split import LAST_TRAINING_SEASON, VALIDATION_SEA
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.land import DOMAIN
 from typhoon_tracker.training.archive import BlockShuffle, FieldWindows, field_statistics
+from typhoon_tracker.training.centre_loss import Labelled
 from typhoon_tracker.training.data import StormWindows, statistics
 from typhoon_tracker.training.settings import RECONSTRUCTION, Settings
 
@@ -62,14 +63,14 @@ def open_source(settings: Settings, frames: tuple[int, int]) -> Source:
     return (Storms if settings.data == RECONSTRUCTION else Fields)(settings, frames)
 
 
-class _Numbered(Dataset[Tensor]):
-    """Whole batches by their number."""
+class _Numbered(Dataset[Any]):
+    """Whole batches by their number, with the places of the storms if they are `labelled`."""
 
-    def __init__(self, windows: StormWindows) -> None:
-        self.windows = windows
+    def __init__(self, windows: StormWindows, *, labelled: bool) -> None:
+        self.windows, self.labelled = windows, labelled
 
-    def __getitem__(self, number: int) -> Tensor:
-        return self.windows.batch(number)
+    def __getitem__(self, number: int) -> Tensor | Labelled:
+        return self.windows.labelled(number) if self.labelled else self.windows.batch(number)
 
 
 class Storms:
@@ -78,11 +79,10 @@ class Storms:
     def __init__(self, settings: Settings, frames: tuple[int, int]) -> None:
         best = shipped.load("wmo").table  # not a file that happens to be in the cache
         training, validation = best["season"] <= LAST_TRAINING_SEASON, best["season"] == VALIDATION_SEASON
-        size = int(settings.crop or 0)
-        most = min(len(DOMAIN.latitude), len(DOMAIN.longitude))
-        if size > most:
+        size, most = settings.crop, min(DOMAIN.shape)
+        if size is not None and size > most:
             raise InputError(f"a crop of {size} points does not fit the reconstruction's domain; give {most} at most.")
-        common = {"size": size, "frames_in": frames[0], "frames_out": frames[1]}
+        common: dict[str, Any] = {"size": size, "frames_in": frames[0], "frames_out": frames[1]}
         count = -(-settings.validation_windows // VALIDATION_BATCH)
         self._training = StormWindows(
             best[training], batches=1, batch_size=settings.batch_size, seed=settings.seed, **common
@@ -90,7 +90,8 @@ class Storms:
         self._validation = StormWindows(
             best[validation], batches=count, batch_size=VALIDATION_BATCH, seed=VALIDATION_SEED, **common
         )
-        self.windows, self.shape, self._workers = len(self._training.cases), (size, size), settings.workers
+        self.windows, self.shape, self._workers = len(self._training.cases), self._training.shape, settings.workers
+        self._labelled = settings.centre_weight > 0.0
         self.facts = {
             "data": "reconstruction of western North Pacific best tracks (JMA)",
             "seasons": [int(best.loc[training, "season"].min()), LAST_TRAINING_SEASON],
@@ -102,11 +103,14 @@ class Storms:
 
     def training(self, start: int, stop: int, place: Place) -> DataLoader:
         numbers = [step * place.world + place.rank for step in range(start, stop)]
-        return DataLoader(_Numbered(self._training), batch_size=None, sampler=numbers, num_workers=self._workers)
+        return self._loader(self._training, numbers)
 
     def validation(self) -> DataLoader:
-        numbers = range(self._validation.batches)
-        return DataLoader(_Numbered(self._validation), batch_size=None, sampler=numbers, num_workers=self._workers)
+        return self._loader(self._validation, range(self._validation.batches))
+
+    def _loader(self, windows: StormWindows, numbers: Sequence[int]) -> DataLoader:
+        batches = _Numbered(windows, labelled=self._labelled)
+        return DataLoader(batches, batch_size=None, sampler=numbers, num_workers=self._workers)
 
     def epoch_end(self, start: int, place: Place) -> int | None:
         return None  # each batch draws from all cases: there is no order to end

@@ -18,6 +18,7 @@ from torch.utils.data import IterableDataset
 
 from typhoon_tracker.geo.grid import PAPER_REGION
 from typhoon_tracker.geo.land import DOMAIN
+from typhoon_tracker.geo.sphere import KM_PER_DEGREE
 from typhoon_tracker.sources.reconstruction import (
     SYNOPTIC_HOURS,
     HourlyTracks,
@@ -27,12 +28,16 @@ from typhoon_tracker.sources.reconstruction import (
 )
 from typhoon_tracker.sources.vortex import Storms
 from typhoon_tracker.sources.weather import Waves, draw_waves
+from typhoon_tracker.training.centre_loss import Labelled
+from typhoon_tracker.verify.past import TROPICAL_STORM
 
 STEP = PAPER_REGION.step
 SETTLED_HOURS = 6  # a storm younger than this has hardly a past to learn from
 AROUND_REGION = 4.0  # degrees outside the region from which storms are still taken
 EDGE = 1.5  # degrees that the storm keeps from the crop's edge at the init time
 MAX_STORMS = 3
+INSIDE_KM = 200.0  # from the crop's edge; nearer to it a storm is no label
+FORMED = 0.8  # presence from which a storm is one
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Case:
 
 
 class Drawn(NamedTuple):
-    """What a batch is reconstructed from: the arguments of `reconstruct`, of each sample its own storm first."""
+    """What a batch is reconstructed from: the arguments of `reconstruct`; of each sample its own storm is the first."""
 
     storms: Storms
     hours: Tensor
@@ -55,14 +60,17 @@ class Drawn(NamedTuple):
     epoch: Tensor
 
 
-def find_cases(tracks: HourlyTracks, *, lead_hours: int, settled_hours: int = SETTLED_HOURS) -> list[Case]:
-    """Return every storm and analysis time near the region whose storm lives through the window."""
+def find_cases(
+    tracks: HourlyTracks, *, lead_hours: int, margin: float = -AROUND_REGION, settled_hours: int = SETTLED_HOURS
+) -> list[Case]:
+    """Return every storm and analysis time whose storm lives through the window and is in the region at the init time,
+    `margin` degrees from its edge; a negative one lets it be outside."""
     found = []
     for storm in range(len(tracks.sids)):
         rows = slice(tracks.start[storm], tracks.stop[storm])
         hour, state = tracks.hour[rows], tracks.state[rows]
         fits = np.isin(hour % 24, SYNOPTIC_HOURS) & (hour - hour[0] >= settled_hours) & (hour + lead_hours <= hour[-1])
-        fits &= PAPER_REGION.contains(state[:, 0], state[:, 1], margin=-AROUND_REGION)
+        fits &= PAPER_REGION.contains(state[:, 0], state[:, 1], margin=margin)
         found += [Case(storm, int(h)) for h in hour[fits]]
     return found
 
@@ -70,9 +78,10 @@ def find_cases(tracks: HourlyTracks, *, lead_hours: int, settled_hours: int = SE
 class StormWindows(IterableDataset[Tensor]):
     """Batches (B, frames_in + frames_out, 4, size, size) in SI units, `batches` of them, reproducible from `seed`.
 
-    Batch k depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`). Frames are `step_hours`
-    apart and points `spacing` quarter degrees; the storm keeps `edge` degrees from the crop's edge at the init time, when
-    it is `settled_hours` old or more.
+    Without a `size` every window is the region of the forecasts, and its storm is in it at the init time. Batch k
+    depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`). Frames are `step_hours` apart and
+    points `spacing` quarter degrees; at the init time a storm is `settled_hours` old or more and keeps `edge` degrees
+    from the edge of its window.
     """
 
     def __init__(
@@ -81,7 +90,7 @@ class StormWindows(IterableDataset[Tensor]):
         *,
         batches: int,
         batch_size: int,
-        size: int = 64,
+        size: int | None = 64,
         frames_in: int = 12,
         frames_out: int = 12,
         seed: int = 0,
@@ -92,8 +101,14 @@ class StormWindows(IterableDataset[Tensor]):
         settled_hours: int = SETTLED_HOURS,
     ) -> None:
         self.tracks = HourlyTracks.build(best)
-        self.cases = find_cases(self.tracks, lead_hours=frames_out * step_hours, settled_hours=settled_hours)
-        self.batches, self.batch_size, self.size = batches, batch_size, size
+        self.cases = find_cases(
+            self.tracks,
+            lead_hours=frames_out * step_hours,
+            margin=edge if size is None else -AROUND_REGION,
+            settled_hours=settled_hours,
+        )
+        self.batches, self.batch_size, self.whole_region = batches, batch_size, size is None
+        self.shape = PAPER_REGION.shape if size is None else (size, size)
         self.span = step_hours * np.arange(1 - frames_in, frames_out + 1)
         self.spacing, self.edge = spacing, edge
         self.seed, self.start = seed, start
@@ -109,7 +124,12 @@ class StormWindows(IterableDataset[Tensor]):
 
     def batch(self, k: int) -> Tensor:
         """Return batch number k."""
-        return reconstruct(*self.draw(k))
+        return self.labelled(k).fields
+
+    def labelled(self, k: int) -> Labelled:
+        """Return batch number k with the places of its storms."""
+        drawn = self.draw(k)
+        return Labelled(reconstruct(*drawn), *_places(drawn.storms, drawn.latitude, drawn.longitude))
 
     def draw(self, k: int) -> Drawn:
         """Return what batch number k is reconstructed from."""
@@ -117,12 +137,10 @@ class StormWindows(IterableDataset[Tensor]):
         cases = [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)]
         hours = np.array([c.hour + self.span for c in cases], dtype=float)
         centres = np.array([self.tracks.at(c.storm, np.array([c.hour]))[0, :2] for c in cases])
-        reach = (self.size - 1) * self.spacing * STEP / 2 - self.edge
-        middle = centres + random.uniform(-reach, reach, centres.shape)
-        rows = self._corner(DOMAIN.north - middle[:, 0], self._land.shape[0])
-        columns = self._corner(middle[:, 1] - DOMAIN.west, self._land.shape[1])
-        crop = self.spacing * np.arange(self.size)
-        at_rows, at_columns = rows[:, None] + crop, columns[:, None] + crop
+        rows, columns = self._corners(centres, random)
+        at_rows, at_columns = (
+            c[:, None] + self.spacing * np.arange(n) for c, n in zip((rows, columns), self.shape, strict=True)
+        )
         latitude = torch.as_tensor(DOMAIN.north - STEP * at_rows, dtype=torch.float32)
         longitude = torch.as_tensor(DOMAIN.west + STEP * at_columns, dtype=torch.float32)
         land = self._land[at_rows[:, :, None], at_columns[:, None, :]]
@@ -131,10 +149,18 @@ class StormWindows(IterableDataset[Tensor]):
         when = torch.as_tensor(hours)
         return Drawn(storms, when, latitude, longitude, land, waves, when[:, 0])
 
-    def _corner(self, offset_degrees: np.ndarray, limit: int) -> np.ndarray:
-        width = self.size * self.spacing
-        corner = np.round(offset_degrees / STEP - width / 2).astype(int)
-        return np.clip(corner, 0, limit - width)
+    def _corners(self, centres: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return the row and column in `DOMAIN` of the first point of each window."""
+        size = self.spacing * np.array(self.shape)
+        if self.whole_region:
+            first = np.tile([PAPER_REGION.north, PAPER_REGION.west], (len(centres), 1))
+        else:
+            reach = (size - self.spacing) * STEP / 2 - self.edge
+            middle = centres + random.uniform(-reach, reach, centres.shape)
+            first = middle + np.array([1, -1]) * size * STEP / 2
+        corner = np.round(np.array([1, -1]) * ([DOMAIN.north, DOMAIN.west] - first) / STEP).astype(int)
+        rows, columns = np.clip(corner, 0, np.array(self._land.shape) - size).T
+        return rows, columns
 
     def _members(self, case: Case) -> np.ndarray:
         """The storm itself first, then the nearest others alive in the window."""
@@ -143,6 +169,20 @@ class StormWindows(IterableDataset[Tensor]):
         here = self.tracks.at(case.storm, np.array([case.hour]))[0]
         away = [np.hypot(*(self.tracks.at(int(i), np.array([case.hour]))[0, :2] - here[:2])) for i in others]
         return np.concatenate([[case.storm], others[np.argsort(away)][: MAX_STORMS - 1]]).astype(int)
+
+
+def _places(storms: Storms, latitude: Tensor, longitude: Tensor) -> tuple[Tensor, Tensor]:
+    """Return centres and spacing (B, M, T, 2) as in `Labelled`."""
+    column = KM_PER_DEGREE * torch.cos(torch.deg2rad(storms.lat))
+    step = (latitude[:, 0] - latitude[:, 1])[:, None, None, None]  # degrees
+    spacing = step * torch.stack([torch.full_like(column, KM_PER_DEGREE), column], dim=-1)
+    south = (latitude[:, None, None, 0] - storms.lat) * KM_PER_DEGREE
+    east = (storms.lon - longitude[:, None, None, 0]) * column
+    centres = torch.stack([south, east], dim=-1)
+    size = torch.tensor([latitude.shape[1] - 1, longitude.shape[1] - 1]) * spacing
+    inside = ((centres >= INSIDE_KM) & (centres <= size - INSIDE_KM)).all(-1)
+    seen = inside & (storms.wind >= TROPICAL_STORM) & (storms.presence > FORMED)
+    return torch.where(seen[..., None], centres, torch.nan), spacing
 
 
 def statistics(windows: StormWindows, *, batches: int) -> dict[str, list]:

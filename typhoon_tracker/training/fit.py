@@ -122,6 +122,11 @@ def _open(settings: Settings, net: Any) -> Source:
             f"the grid of {height} x {width} points does not fit the network: both must be multiples of {stride}; give "
             f"a --crop."
         )
+    if settings.leads_a_step is not None and settings.leads_a_step > net.config.frames_out:
+        raise InputError(
+            f"--leads-a-step {settings.leads_a_step} is more than the network's {net.config.frames_out} leads; give so "
+            f"many at most, or leave it out for all."
+        )
     return source
 
 
@@ -146,7 +151,13 @@ def _module(settings: Settings, model: FieldModel, steps: int) -> Forecasting:
     if settings.objective == TWO_STAGE:
         assert settings.momentum is not None
         return ImplicitTwoStage(model, momentum=Momentum(*settings.momentum), **common)
-    return EndToEnd(model, divergence=settings.architecture == "tau", **common)
+    return EndToEnd(
+        model,
+        divergence=settings.architecture == "tau",
+        centre_weight=settings.centre_weight,
+        leads_a_step=settings.leads_a_step,
+        **common,
+    )
 
 
 def _facts(

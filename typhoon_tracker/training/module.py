@@ -7,6 +7,7 @@ forecast itself, on the path that forecasts, in units of the target.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import lightning
 import numpy as np
@@ -17,13 +18,28 @@ from torch import Tensor
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import CORE
 from typhoon_tracker.forecast.model import FieldModel
+from typhoon_tracker.training.centre_loss import Labelled, centre_loss, misplaced
 from typhoon_tracker.training.settings import COSINE
 from typhoon_tracker.training.two_stage import Momentum, TwoStage
 
 WARMUP_STEPS = 100
 COOLDOWN_SHARE = 0.3  # of all steps, over which the learning rate falls to nothing
 LOWEST_RATE = 1e-6  # at the end of the cosine
+NOTED_HOURS = (1, 3, 6, 12)
 DIVERGENCE_WEIGHT = 0.1  # of TAU's second loss, as a mean over the values of a frame (Tan et al. 2023 and its code)
+
+
+Batch = Tensor | Labelled
+
+
+def fields_of(batch: Batch) -> Tensor:
+    """Return the windows of a batch, labelled or not."""
+    return batch.fields if isinstance(batch, Labelled) else batch
+
+
+def _at(leads: Tensor, frames: Sequence[int] | None) -> Tensor:
+    """Return the leads (B, L, ...) at the indices `frames`, all if there are none."""
+    return leads if frames is None else leads[:, list(frames)]
 
 
 class Forecasting(lightning.LightningModule):
@@ -39,13 +55,22 @@ class Forecasting(lightning.LightningModule):
         state = np.random.SeedSequence((self.seed, self.global_step, self.global_rank)).generate_state(1, np.uint64)
         torch.manual_seed(int(state[0]))
 
-    def validation_step(self, window: Tensor, batch_idx: int) -> None:
-        error = self.model.loss(*self.split(window))
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        window = fields_of(batch)
+        error = self.validation_error(batch)
         self.check(
             error, window, f"the validation error after step {self.global_step}", f"validation batch {batch_idx}"
         )
+        self.note("val_error", error, window, prog_bar=True)
+
+    def validation_error(self, batch: Batch) -> Tensor:
+        """Return the forecast's mean square error in units of the target."""
+        return self.model.loss(*self.split(fields_of(batch)))
+
+    def note(self, name: str, value: Tensor, window: Tensor, *, prog_bar: bool = False) -> None:
+        """Log a value of a validation batch."""
         together = self.trainer.world_size > 1
-        self.log("val_error", error, prog_bar=True, batch_size=len(window), sync_dist=together)
+        self.log(name, value, prog_bar=prog_bar, batch_size=len(window), sync_dist=together)
 
     def configure_optimizers(self) -> dict:  # type: ignore[override]
         optimizer = torch.optim.Adam((p for p in self.parameters() if p.requires_grad), lr=self.learning_rate)
@@ -77,23 +102,73 @@ class Forecasting(lightning.LightningModule):
 
 
 class EndToEnd(Forecasting):
-    """Adam on the forecast's mean square error in units of the target; for TAU, its divergence loss beside it."""
+    """Adam on the forecast's mean square error in units of the target, and beside it, if they have a weight, on the
+    distance of its storms from the true ones (`centre_loss`) and, for TAU, on its divergence loss.
 
-    def __init__(self, model: FieldModel, *, divergence: bool = False, **common: float | str) -> None:
+    A step learns from `leads_a_step` leads drawn at random, or from all. With a weight of the centres the validation
+    error has them too, and their mean distance in km is logged at `NOTED_HOURS`.
+    """
+
+    def __init__(
+        self,
+        model: FieldModel,
+        *,
+        divergence: bool = False,
+        centre_weight: float = 0.0,
+        leads_a_step: int | None = None,
+        **common: float | str,
+    ) -> None:
         super().__init__(model, **common)  # type: ignore[arg-type]
-        self.divergence = divergence
+        self.divergence, self.centre_weight, self.leads_a_step = divergence, centre_weight, leads_a_step
+        self.leads = int(model.net.config.frames_out)  # type: ignore[union-attr, arg-type]
 
-    def training_step(self, window: Tensor, batch_idx: int) -> Tensor:
-        x, y = self.split(window)
-        said, target = self.model.predict(x), self.model.in_units(x, y)
-        loss = F.mse_loss(said, target)
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        window = fields_of(batch)
+        (x, y), frames = self.split(window), self._draw()
+        said, target = self.model.predict(x, frames), self.model.in_units(x, _at(y, frames), frames)
+        loss = pixels = F.mse_loss(said, target)
         if self.divergence:
             from typhoon_tracker.nets.tau import differential_divergence
 
             loss = loss + DIVERGENCE_WEIGHT * differential_divergence(said, target) / said[0, 0].numel()
+        if isinstance(batch, Labelled):
+            centres = centre_loss(*self._pressure(batch, said, frames), lead_hours=self._hours(frames))
+            loss = loss + self.centre_weight * centres
+            self.log_dict({"train_pixels": pixels, "train_centres": centres})
         self.check(loss, window, f"the loss at step {self.global_step}", f"training batch {self.global_step}")
         self.log("train_loss", loss, prog_bar=True)
         return loss
+
+    def validation_error(self, batch: Batch) -> Tensor:
+        if not isinstance(batch, Labelled):
+            return super().validation_error(batch)
+        x, y = self.split(batch.fields)
+        said = self.model.predict(x)
+        pressure = self._pressure(batch, said, None)
+        distance, lead = misplaced(*pressure)
+        for hour in NOTED_HOURS:
+            if (lead == hour - 1).any():
+                self.note(f"val_centre_km_{hour}h", distance[lead == hour - 1].mean(), batch.fields)
+        centres = centre_loss(*pressure, lead_hours=self._hours(None))
+        return F.mse_loss(said, self.model.in_units(x, y)) + self.centre_weight * centres
+
+    def _draw(self) -> list[int] | None:
+        """Return the leads of this step in order, as indices; None for all."""
+        if self.leads_a_step is None:
+            return None
+        return sorted(torch.randperm(self.leads)[: self.leads_a_step].tolist())
+
+    def _hours(self, frames: Sequence[int] | None) -> list[float]:
+        return [lead + 1.0 for lead in (range(self.leads) if frames is None else frames)]
+
+    def _pressure(
+        self, batch: Labelled, said: Tensor, frames: Sequence[int] | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return said and true MSL (B, L, H, W) in Pa, and the centres and their spacing (B, M, L, 2)."""
+        x, y = self.split(batch.fields)
+        past = x.shape[1]
+        centres, spacing = (_at(part[:, :, past:].transpose(1, 2), frames).transpose(1, 2) for part in batch[1:])
+        return self.model.in_si(said, x[:, -1:], frames)[:, :, 0], _at(y, frames)[:, :, 0], centres, spacing
 
 
 class ImplicitTwoStage(Forecasting):
@@ -103,7 +178,8 @@ class ImplicitTwoStage(Forecasting):
         super().__init__(model, **common)  # type: ignore[arg-type]
         self.stages = TwoStage(model.net, momentum)  # type: ignore[arg-type]
 
-    def training_step(self, window: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        window = fields_of(batch)
         x, y = (self.model.normalise(part) for part in self.split(window))
         losses = self.stages.losses(x, y)
         self.check(losses.total, window, f"the loss at step {self.global_step}", f"training batch {self.global_step}")

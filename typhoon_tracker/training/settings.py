@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "precision": "bf16-mixed",
     "seed": 1,
     "data": RECONSTRUCTION,
+    "centre_weight": 0.0,
+    "leads_a_step": None,
     "validation_windows": 96,
     "workers": 0,
     "start_from": None,
@@ -71,7 +73,9 @@ class Settings:
     precision: str
     seed: int
     data: str
-    crop: int | None
+    crop: int | None  # None: the whole grid, or the region of the forecasts
+    centre_weight: float
+    leads_a_step: int | None
     validation_windows: int
     workers: int
     start_from: str | None
@@ -105,6 +109,7 @@ def resolve(
     chosen.setdefault("ema", 0.0 if two_stage else 0.99)
     chosen.setdefault("clip", 0.0 if two_stage else 1.0)
     chosen.setdefault("crop", 64 if chosen["data"] == RECONSTRUCTION else None)
+    chosen["crop"] = chosen["crop"] or None
     settings = Settings(**chosen)
     _check(settings)
     return settings
@@ -157,6 +162,21 @@ def _check(settings: Settings) -> None:
     if not (settings.clip >= 0.0 and math.isfinite(settings.clip)):
         raise InputError(
             f"--clip {settings.clip} is negative or no number; give a norm such as 1, or 0 for no clipping."
+        )
+    _check_centre(settings)
+
+
+def _check_centre(settings: Settings) -> None:
+    weight, leads = settings.centre_weight, settings.leads_a_step
+    if not (weight >= 0.0 and math.isfinite(weight)):
+        raise InputError(f"--centre-weight {weight} is negative or no number; give one such as 0.2, or 0 for none.")
+    if settings.objective == TWO_STAGE and (weight or leads):
+        name = "--centre-weight" if weight else "--leads-a-step"
+        raise InputError(f"{name} is for --objective {END_TO_END}; leave it out, or give that objective.")
+    if weight and settings.data != RECONSTRUCTION:
+        raise InputError(
+            f"--centre-weight {weight} needs to know where the storms are, which fields of {settings.data} do not say; "
+            f"leave it out, or train on the {RECONSTRUCTION}."
         )
 
 

@@ -142,6 +142,19 @@ def train(
         float | None,
         typer.Option(help="largest norm of the gradient, 1 if not given, 0 for any", rich_help_panel=OBJECTIVE),
     ] = None,
+    centre_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="of the distance between forecast and true storm centres in the loss, 0 if not given",
+            rich_help_panel=OBJECTIVE,
+        ),
+    ] = None,
+    leads_a_step: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="leads drawn at random that a step learns from; all if not given", rich_help_panel=OBJECTIVE
+        ),
+    ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="bf16-mixed if not given", rich_help_panel=OBJECTIVE)
     ] = None,
@@ -153,8 +166,9 @@ def train(
     crop: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            help="points along a side of the training windows: 64 for the reconstruction, the whole grid for files",
+            min=0,
+            help="points along a side of the training windows, 0 for the whole region; if not given, 64 for the "
+            "reconstruction and the whole grid for files",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -187,6 +201,8 @@ def train(
         "schedule": schedule,
         "ema": ema,
         "clip": clip,
+        "centre_weight": centre_weight,
+        "leads_a_step": leads_a_step,
         "precision": precision,
         "seed": seed,
         "data": data,
