@@ -1,6 +1,6 @@
 """Training batches of the six-hourly forecaster, from the reconstruction or from real storms.
 
-A batch is the windows (B, 8, 3, SIZE, SIZE) in SI units and the weights (B, 4, SIZE, SIZE) of the future frames' errors:
+A batch is the windows (B, 8, 3, SIZE, SIZE) in SI units and weights (B, 4, SIZE, SIZE) of the future frames' errors:
 1 + NEAR exp(-r^2 / 2 NEAR_KM^2) at distance r of the storm's true centre, 0 where the truth is not known.
 """
 
@@ -125,9 +125,9 @@ class MadeUp(StormSource):
 class Real(StormSource):
     """Windows of real storms, shifted at random by up to 2.5 degrees; `kept` are the storms held back for validation.
 
-    They are not mirrored: a mirrored typhoon turns the wrong way. Nor turned by quarters of a circle, winds with them,
-    which keeps the sense of rotation: half of the windows turned made the validation storms of the first fold worse (162
-    against 144 km at 24 h), for the way from the trades into the westerlies is worth knowing.
+    They are not mirrored: a mirrored typhoon turns the wrong way. Nor are they turned by quarters of a circle, winds
+    with them, though a storm would stay a storm: with half of the windows turned, the first fold's validation storms
+    were forecast worse, for the way from the trades into the westerlies is worth knowing.
     """
 
     def __init__(self, storms: Sequence[Series], kept: Sequence[Series], *, batch_size: int, seed: int) -> None:

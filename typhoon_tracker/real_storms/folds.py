@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,11 +108,21 @@ def tune(architecture: str, fold: Fold, out: Path, start: FieldModel | None, bud
     )
 
 
-def models(folds: Sequence[Fold], out: Path, budget: Budget = BUDGET) -> Iterator[tuple[Fold, dict[str, FieldModel]]]:
-    """Yield each fold with its trained networks by name; those already in `out` are not trained again."""
-    met2net = pretrain("met2net", out, budget)
-    own = [(tune("met2net", fold, out, met2net, budget), tune("met2net", fold, out, None, budget)) for fold in folds]
-    tau = pretrain("tau", out, budget)
-    for fold, (tuned, scratch) in zip(folds, own, strict=True):
-        others = {"met2net from nothing": scratch, "met2net pretrained": met2net}
-        yield fold, {"met2net tuned": tuned, "tau tuned": tune("tau", fold, out, tau, budget), **others}
+def models(
+    folds: Sequence[Fold], out: Path, networks: Sequence[str] = tuple(NETWORKS), budget: Budget = BUDGET
+) -> list[dict[str, FieldModel]]:
+    """Return for each fold its trained networks by name; those already in `out` are not trained again.
+
+    Of every network the one pretrained and tuned; of the first also what it is pretrained only, and from nothing.
+    """
+    found: list[dict[str, FieldModel]] = [{} for _ in folds]
+    for name in networks:
+        pretrained = pretrain(name, out, budget)
+        for fold, held in zip(folds, found, strict=True):
+            held[f"{name} tuned"] = tune(name, fold, out, pretrained, budget)
+        if name != networks[0]:
+            continue
+        for fold, held in zip(folds, found, strict=True):
+            held[f"{name} pretrained"] = pretrained
+            held[f"{name} from nothing"] = tune(name, fold, out, None, budget)
+    return found

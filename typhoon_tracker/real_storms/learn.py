@@ -28,7 +28,7 @@ FRAMES = {"frames_in": PAST, "frames_out": FUTURE, "variables": len(VARIABLES)}
 class Weighted(Forecasting):
     """Adam on the forecast's mean square error in units of the target, weighted as the batch says."""
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:  # type: ignore[override]
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self.error(batch)
         self.check(loss, batch[0], f"the loss at step {self.global_step}", f"training batch {self.global_step}")
         self.log("train_loss", loss, prog_bar=True)

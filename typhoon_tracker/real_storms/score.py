@@ -53,7 +53,9 @@ def errors_of(
 ) -> pd.DataFrame:
     """Return the track errors of one storm, a row a case and method (see `verify.errors.score`); NaN where lost.
 
-    Methods: each model by its name; each again adjusted to the best track's position at the init time; persistence of motion, CLIPER, a storm that stands still; the tracker in the verifying analysis.
+    Methods: each model by its name; each again, adjusted to the best track's position at the init time; persistence of
+    motion, CLIPER and a storm that stands still, from the best track up to the init time; and no forecast but the floor
+    of those by fields: the tracker in the verifying analysis.
     """
     best = series.best
     inits = list(init_indices(series))

@@ -1,9 +1,9 @@
 """Windows fixed on the ground, cut from patches that move with a storm.
 
-A patch of 25 degrees follows the storm, a forecaster wants a grid that stands still. The window is laid inside the patch
-of the init time and shifted downstream by the motion up to then: where it lies tells nothing of the future, as the
-area that all eight patches share would. Where an earlier patch does not reach, the next later one up to the init time
-fills in; where a later patch does not reach, the truth is unknown and counts for nothing.
+A patch of 25 degrees follows the storm, a forecaster wants a grid that stands still. The window is laid inside the
+patch of the init time and shifted downstream by the motion up to then: where it lies tells nothing of the future, as
+the area that all eight patches share would. Where an earlier patch does not reach, the next later one up to the init
+time fills in; where a later patch does not reach, the truth is unknown and counts for nothing.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def cut(series: Series, init: int, corner: tuple[int, int]) -> Window:
     blocks = (SIZE, BLOCK, SIZE, BLOCK)
     return Window(
         values.reshape(*values.shape[:2], *blocks).mean((3, 5)),
-        seen.reshape(len(seen), *blocks).all((2, 4)),
+        np.asarray(seen.reshape(len(seen), *blocks).all((2, 4))),
         90.0 - FINE * (top + centre),
         FINE * (left + centre),
     )
@@ -158,10 +158,23 @@ def _overlap(start: int, width: int, available: int) -> tuple[slice, slice]:
 
 
 def common_area(series: Series, init: int) -> tuple[int, int] | None:
-    """Return the rows and columns of quarter degrees that all eight patches about an init time share; None without 8."""
+    """Return rows and columns of quarter degrees that the eight patches about an init time share; None without 8."""
     frames = slice(init - PAST + 1, init + FUTURE + 1)
     if frames.start < 0 or frames.stop > len(series):
         return None
     height, breadth = series.fields.shape[-2:]
     rows, columns = series.row[frames], series.column[frames]
     return int(height - np.ptp(rows)), int(breadth - np.ptp(columns))
+
+
+def count(storms: Sequence[Series]) -> dict[str, int]:
+    """Return how many init times there are, how many have all leads, and in how many of these the patches share areas.
+
+    Keys: inits, whole, shared (the points of a window) and shared_64 (64 x 64 quarter degrees).
+    """
+    areas = [common_area(series, init) for series in storms for init in init_indices(series)]
+    whole = [min(area) for area in areas if area is not None]
+    shared = {
+        f"shared{name}": sum(side >= least for side in whole) for name, least in (("", BLOCK * SIZE), ("_64", 64))
+    }
+    return {"inits": len(areas), "whole": len(whole), **shared}

@@ -1,7 +1,7 @@
 """The 500 hPa height of the reconstruction: a vortex in gradient balance on a climate and the noise of the weather.
 
-A storm's height anomaly is z' = -dz (1 + (r/R0)^2)^(-b), dz such that its gradient wind peaks at ALOFT times that of the
-ground; broader than the pressure below it, as ERA5 has it. The storm's motion shows in full as the slope of z around it.
+A storm's height anomaly is z' = -dz (1 + (r/R0)^2)^(-b), dz such that its gradient wind peaks at ALOFT times that at
+the ground; it is broader than the pressure's below it, as in ERA5. Around the storm z slopes as its motion needs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def reconstruct_aloft(
 def height_climate(day_of_year: Tensor, hours: Tensor, latitude: Tensor, longitude: Tensor) -> Tensor:
     """Return the climate's height (B, T, H, W) in m: a subtropical ridge, westerlies beyond it, the half-daily tide.
 
-    day_of_year and hours (UTC) are (B, T). The tide is that of the pressure below, 6 hours from its crest to its trough.
+    day_of_year and hours (UTC) are (B, T). The tide is that of the pressure below: from crest to trough in 6 h.
     """
     summer = torch.cos(2 * torch.pi * (day_of_year - 210.0) / 365.25)[:, :, None, None]
     lat = latitude[:, None, :, None]

@@ -79,7 +79,7 @@ class StormWindows(IterableDataset[Tensor]):
     """Batches (B, frames_in + frames_out, 4, size, size) in SI units, `batches` of them, reproducible from `seed`.
 
     Without a `size` every window is the region of the forecasts, and its storm is in it at the init time. Batch k
-    depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`). Frames are `step_hours` apart and
+    depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`). Frames are `step_hours` apart,
     points `spacing` quarter degrees; at the init time a storm is `settled_hours` old or more and keeps `edge` degrees
     from the edge of its window.
     """
