@@ -29,7 +29,6 @@ def real_storms(
 ) -> None:
     """Pretrain on the reconstruction, tune on real storms in five folds, score the tracks of those held out."""
     import pandas as pd
-    import torch
     from rich.console import Console
 
     from typhoon_tracker.real_storms import folds, report, score, windows
@@ -49,7 +48,6 @@ def real_storms(
     )
     clipers = score.fit_clipers(folds.LAST_SEASON)
     parts = []
-    torch.manual_seed(folds.BUDGET.seed)
     trained = folds.models(split, out, [one.value for one in network])
     with progress() as show:
         for fold, models in zip(split, trained, strict=True):

@@ -7,6 +7,7 @@ prints the table of the cases that a run has kept.
 
 from __future__ import annotations
 
+import lzma
 import os
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def write_cases(errors: pd.DataFrame, path: Path) -> None:
     table = pd.DataFrame(columns).reset_index()
     table["lead_time"] = table["lead_time"].dt.total_seconds().astype(int) // 3600
     partial = path.with_name(f".{path.name}")
-    table.round(2).to_csv(partial, index=False, compression="xz")
+    table.to_csv(partial, index=False, compression="xz", float_format="%.2f", date_format="%Y-%m-%dT%H")
     os.replace(partial, path)
 
 
@@ -47,7 +48,7 @@ def read_cases(path: str | Path) -> pd.DataFrame:
     """Return the errors kept in a file of `write_cases`; raise InputError where it is none."""
     try:
         table = pd.read_csv(path, compression="xz", parse_dates=["init_time"])
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
         raise InputError(f"{path} cannot be read as the cases of real storms: {error}.") from error
     missing = [name for name in CASE if name not in table]
     if missing:
