@@ -117,6 +117,15 @@ def test_cases_are_kept_and_summed_up(errors, tmp_path, capsys):
     assert "stands still" in capsys.readouterr().out
 
 
+def test_the_midpoint_lies_between():
+    one = pd.DataFrame({"init_time": [1, 2], "lead_time": [6, 6], "lat": [20.0, np.nan], "lon": [179.0, np.nan]})
+    other = one.assign(lat=[22.0, 10.0], lon=[181.0, 120.0])[::-1]
+    lat, lon = score.midpoint(one, other)[["lat", "lon"]].to_numpy().T
+    assert lat[0] == pytest.approx(21.0, abs=0.02)
+    assert lon[0] == pytest.approx(180.0, abs=0.02)
+    assert np.isnan(lat[1])
+
+
 def test_losses_are_counted(errors):
     kept = report.scores(errors[errors["method"].isin(["blank", "persistence", "cliper"])])
     assert kept["6h"]["blank"]["lost"] == kept["6h"]["blank"]["cases"] == 6

@@ -83,22 +83,20 @@ def scores(errors: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int | 
 
 
 def table(scored: dict[str, dict[str, dict[str, float | int | None]]], *, title: str, caption: str = "") -> Table:
-    """Return the scores as a table: a row a method, for each lead the mean in km, its 95 % interval and the losses."""
+    """Return the scores as a table, a row a lead and method: cases, losses, mean in km, its 95 % interval, p-values."""
     from rich.table import Table
 
     drawn = Table(title=title, caption=caption or None)
-    drawn.add_column("method")
+    for heading in ("lead", "method", "n", "lost", "mean", "95 %", *(f"p, {name}" for name in REFERENCES)):
+        drawn.add_column(heading, justify="left" if heading == "method" else "right")
     for lead, rows in scored.items():
-        n = next(iter(rows.values()))["n"]
-        drawn.add_column(f"{lead.removesuffix('h')} h, n = {n}", justify="right", no_wrap=True)
-        drawn.add_column("lost", justify="right")
-    for method in next(iter(scored.values())):
-        cells = []
-        for rows in scored.values():
-            row = rows[method]
-            cells += ["-" if row["mean"] is None else f"{row['mean']:.0f} [{row['low']:.0f}, {row['high']:.0f}]"]
-            cells += [f"{row['lost']}"]
-        drawn.add_row(method, *cells)
+        for method, row in rows.items():
+            span = "-" if row["low"] is None else f"{row['low']:.0f}..{row['high']:.0f}"
+            values = (row.get(f"p_vs_{name}") for name in REFERENCES)
+            chances = ["" if value is None else f"{value:.4f}" for value in values]
+            mean = "-" if row["mean"] is None else f"{row['mean']:.1f}"
+            drawn.add_row(lead, method, f"{row['n']}", f"{row['lost']}", mean, span, *chances)
+        drawn.add_section()
     return drawn
 
 
@@ -124,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def show(errors: pd.DataFrame, console: object) -> None:
     """Print the scores of tropical storms and stronger, and of all strengths."""
-    caption = "mean track error in km [95 %, storms drawn whole] over the cases that no method lost; lost: of all cases"
+    caption = "km over the cases that no method lost, storms drawn whole; lost: of all cases"
     for title, part in (("17.2 m/s or more at both ends", of_storms(errors)), ("all strengths", errors)):
         storms = part["track_id"].nunique()
         console.print(table(scores(part), title=f"{storms} real storms, {title}", caption=caption))  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ import torch
 
 from typhoon_tracker.besttrack import shipped
 from typhoon_tracker.forecast.model import FieldModel
+from typhoon_tracker.geo import sphere
 from typhoon_tracker.real_storms.windows import (
     BLOCK,
     FUTURE,
@@ -37,6 +38,7 @@ from typhoon_tracker.verify.errors import score
 
 LEADS = [pd.Timedelta(hours=STEP_HOURS * (k + 1)) for k in range(FUTURE)]
 ADJUSTED = "{}, adjusted"  # to the best track's position at the init time
+CONSENSUS = "{} and cliper"  # their midpoint
 FLOOR = "tracker on analysis"
 CMA_MINUTES = 2  # over which its winds are averaged
 Fixes = pd.DataFrame
@@ -54,8 +56,8 @@ def errors_of(
     """Return the track errors of one storm, a row a case and method (see `verify.errors.score`); NaN where lost.
 
     Methods: each model by its name; each again, adjusted to the best track's position at the init time; persistence of
-    motion, CLIPER and a storm that stands still, from the best track up to the init time; and no forecast but the floor
-    of those by fields: the tracker in the verifying analysis.
+    motion, CLIPER and a storm that stands still, from the best track up to the init time; the midpoint of CLIPER and of
+    each tuned network, adjusted; and the floor of all that goes by fields: the tracker in the verifying analysis.
     """
     best = series.best
     inits = list(init_indices(series))
@@ -66,6 +68,11 @@ def errors_of(
     tables["persistence"] = pd.concat([baselines.persistence(best, times, lead) for lead in LEADS])
     ten_minutes = best.assign(wind=best["wind"] * TO_TEN_MINUTES[CMA_MINUTES])
     tables["cliper"] = pd.concat([cliper.predict(ten_minutes, times) for cliper in clipers])
+    tables |= {
+        CONSENSUS.format(name): midpoint(tables[ADJUSTED.format(name)], tables["cliper"])
+        for name in models
+        if "tuned" in name
+    }
     tables["stands still"] = pd.concat([baselines.stationary(best, times, lead) for lead in LEADS])
     own = analysed.set_index("time").reindex(tables["persistence"]["time"])
     tables[FLOOR] = tables["persistence"].assign(lat=own["lat"].to_numpy(), lon=own["lon"].to_numpy())
@@ -141,3 +148,11 @@ def follow(window: Window, frames: np.ndarray, past: Fixes) -> list[tuple[float,
         fix = follower.step(Frame(init + lead, window.latitude, window.longitude, z, u, v))
         fixes.append((np.nan, np.nan) if fix is None else (fix.lat, fix.lon))
     return fixes
+
+
+def midpoint(one: Fixes, other: Fixes) -> Fixes:
+    """Return the forecasts half-way along the great circle between two methods' fixes; NaN where `one` has none."""
+    case = ["init_time", "lead_time"]
+    both = one.merge(other[[*case, "lat", "lon"]], on=case, suffixes=("", "_other"))
+    lat, lon = sphere.extrapolate(both["lat"], both["lon"], both["lat_other"], both["lon_other"], -0.5)
+    return both[case].assign(lat=lat, lon=lon)
