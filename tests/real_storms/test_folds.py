@@ -11,7 +11,7 @@ from tests.commands import tracker
 from tests.real_storms.made_up import storm
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.forecast.checkpoint import load
-from typhoon_tracker.real_storms import folds, learn
+from typhoon_tracker.real_storms import folds, learn, report, windows
 from typhoon_tracker.real_storms.batches import Real
 from typhoon_tracker.real_storms.folds import FOLDS, Budget, split, tune
 
@@ -88,3 +88,18 @@ def test_a_file_that_is_none_is_told_in_a_sentence(tmp_path):
     assert done.code == 2
     assert done.err.strip().endswith("none.nc does not exist.")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_trains_scores_and_keeps(small, tmp_path, monkeypatch):
+    storms = [storm(f"S{i:02}", frames=8, lat=12.0 + i) for i in range(10)]
+    monkeypatch.setattr(folds.models, "__defaults__", (folds.KINDS, BUDGET))
+    monkeypatch.setattr(windows, "read", lambda path: storms)
+    done = tracker("real-storms", "p.nc", "--out", tmp_path, "--kind", "from-nothing", "--fold", "1", "--fold", "0")
+    assert done.code == 0, done.err
+    assert "met2net from nothing" in " ".join(done.out.split())
+    kept = report.read_cases(tmp_path / "cases-0-1.csv.xz")
+    assert kept["track_id"].nunique() == 4
+    assert {path.name for path in tmp_path.glob("met2net*")} == {"met2net-scratch-fold0", "met2net-scratch-fold1"}
+    wrong = tracker("real-storms", "p.nc", "--out", tmp_path, "--fold", "7")
+    assert wrong.code == 2
+    assert wrong.err.strip().endswith("there is no fold 7; the folds are 0 to 4.")

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from typhoon_tracker.console import progress
+from typhoon_tracker.errors import InputError
 
 
-class Network(StrEnum):
-    """What is trained on real storms."""
+class Kind(StrEnum):
+    """What is trained on real storms: networks that are pretrained, or Met2Net from nothing."""
 
     MET2NET = "met2net"
+    FROM_NOTHING = "from-nothing"
     TAU = "tau"
 
 
 def real_storms(
     patches: Annotated[Path, typer.Argument(help="netCDF of real ERA5 storm patches")],
     out: Annotated[Path, typer.Option(help="folder for weights and scores; a training that is done there is kept")],
-    network: Annotated[list[Network], typer.Option(help="what is trained; the first also without pretraining")] = [  # noqa: B006
-        Network.MET2NET,
-        Network.TAU,
-    ],
+    kind: Annotated[list[Kind] | None, typer.Option(help="what is trained, by default all three")] = None,
+    fold: Annotated[list[int] | None, typer.Option(help="0 to 4: score the storms of these folds alone")] = None,
 ) -> None:
     """Pretrain on the reconstruction, tune on real storms in five folds, score the tracks of those held out."""
     import pandas as pd
@@ -34,7 +33,9 @@ def real_storms(
     from typhoon_tracker.real_storms import folds, report, score, windows
 
     storms = windows.read(patches)
-    split = folds.split(storms)
+    split = [one for one in folds.split(storms) if fold is None or one.number in fold]
+    if fold is not None and len(split) < len(set(fold)):
+        raise InputError(f"there is no fold {max(fold)}; the folds are 0 to {folds.FOLDS - 1}.")
     out.mkdir(parents=True, exist_ok=True)
     console = Console()
     counted = windows.count(storms)
@@ -48,15 +49,14 @@ def real_storms(
     )
     clipers = score.fit_clipers(folds.LAST_SEASON)
     parts = []
-    trained = folds.models(split, out, [one.value for one in network])
+    trained = folds.models(split, out, [one.value for one in kind or Kind])
     with progress() as show:
-        for fold, models in zip(split, trained, strict=True):
-            for series in fold.held_out:
+        for one, models in zip(split, trained, strict=True):
+            for series in one.held_out:
                 parts.append(score.errors_of(series, models, clipers))
-                show("scoring", len(parts), len(storms))
+                show("scoring", len(parts), sum(len(each.held_out) for each in split))
     errors = pd.concat(parts, ignore_index=True)
-    report.write_cases(errors, out / "cases.csv.xz")
-    errors = report.read_cases(out / "cases.csv.xz")  # what is printed is what is kept
-    kept = {"17.2 m/s or more": report.scores(report.of_storms(errors)), "all strengths": report.scores(errors)}
-    (out / "scores.json").write_text(dumps(kept, indent=1) + "\n")
-    report.show(errors, console)
+    path = out / ("cases.csv.xz" if fold is None else f"cases-{'-'.join(map(str, sorted(set(fold))))}.csv.xz")
+    report.write_cases(errors, path)
+    report.show(report.read_cases(path), console)  # what is printed is what is kept
+    print(f"kept in {path}; python -m typhoon_tracker.real_storms.report prints them again")

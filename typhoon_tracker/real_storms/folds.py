@@ -21,6 +21,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "met2net": {"spatial_channels": 16, "temporal_channels": 96, "layers": 3},
     "tau": {"spatial_channels": 24, "temporal_channels": 96, "layers": 3, "expansion": 4},
 }
+FROM_NOTHING = "from-nothing"
+KINDS = ("met2net", FROM_NOTHING, "tau")
 
 
 @dataclass(frozen=True)
@@ -109,20 +111,20 @@ def tune(architecture: str, fold: Fold, out: Path, start: FieldModel | None, bud
 
 
 def models(
-    folds: Sequence[Fold], out: Path, networks: Sequence[str] = tuple(NETWORKS), budget: Budget = BUDGET
+    folds: Sequence[Fold], out: Path, kinds: Sequence[str] = KINDS, budget: Budget = BUDGET
 ) -> list[dict[str, FieldModel]]:
     """Return for each fold its trained networks by name; those already in `out` are not trained again.
 
-    Of every network the one pretrained and tuned; of the first also what it is pretrained only, and from nothing.
+    Of Met2Net and TAU the network that is pretrained and tuned, of Met2Net also the one that is pretrained only.
     """
     found: list[dict[str, FieldModel]] = [{} for _ in folds]
-    for name in networks:
-        pretrained = pretrain(name, out, budget)
+    for kind in [one for one in KINDS if one in kinds]:
+        start = None if kind == FROM_NOTHING else pretrain(kind, out, budget)
+        architecture = "met2net" if start is None else kind
         for fold, held in zip(folds, found, strict=True):
-            held[f"{name} tuned"] = tune(name, fold, out, pretrained, budget)
-        if name != networks[0]:
-            continue
-        for fold, held in zip(folds, found, strict=True):
-            held[f"{name} pretrained"] = pretrained
-            held[f"{name} from nothing"] = tune(name, fold, out, None, budget)
+            held["met2net from nothing" if start is None else f"{kind} tuned"] = tune(
+                architecture, fold, out, start, budget
+            )
+            if kind == "met2net" and start is not None:
+                held["met2net pretrained"] = start
     return found

@@ -84,11 +84,12 @@ def scores(errors: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int | 
 
 def table(scored: dict[str, dict[str, dict[str, float | int | None]]], *, title: str, caption: str = "") -> Table:
     """Return the scores as a table, a row a lead and method: cases, losses, mean in km, its 95 % interval, p-values."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    drawn = Table(title=title, caption=caption or None)
-    for heading in ("lead", "method", "n", "lost", "mean", "95 %", *(f"p, {name}" for name in REFERENCES)):
-        drawn.add_column(heading, justify="left" if heading == "method" else "right")
+    drawn = Table(title=title, caption=caption or None, box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("lead", "method", "n", "lost", "mean", "95 %", *(f"p {name[:4]}." for name in REFERENCES)):
+        drawn.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
     for lead, rows in scored.items():
         for method, row in rows.items():
             span = "-" if row["low"] is None else f"{row['low']:.0f}..{row['high']:.0f}"
@@ -122,7 +123,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def show(errors: pd.DataFrame, console: object) -> None:
     """Print the scores of tropical storms and stronger, and of all strengths."""
-    caption = "km over the cases that no method lost, storms drawn whole; lost: of all cases"
+    caption = (
+        "km over the cases that no method lost, intervals by storms drawn whole; lost: of all cases; "
+        "p: of the difference to persistence, to cliper"
+    )
     for title, part in (("17.2 m/s or more at both ends", of_storms(errors)), ("all strengths", errors)):
         storms = part["track_id"].nunique()
         console.print(table(scores(part), title=f"{storms} real storms, {title}", caption=caption))  # type: ignore[attr-defined]
