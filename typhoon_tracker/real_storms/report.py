@@ -84,12 +84,11 @@ def scores(errors: pd.DataFrame) -> dict[str, dict[str, dict[str, float | int | 
 
 def table(scored: dict[str, dict[str, dict[str, float | int | None]]], *, title: str, caption: str = "") -> Table:
     """Return the scores as a table, a row a lead and method: cases, losses, mean in km, its 95 % interval, p-values."""
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    drawn = Table(title=title, caption=caption or None, box=SIMPLE_HEAD, pad_edge=False)
+    drawn = Table(title=title, caption=caption or None, box=None, padding=(0, 1), pad_edge=False)
     for heading in ("lead", "method", "n", "lost", "mean", "95 %", *(f"p {name[:4]}." for name in REFERENCES)):
-        drawn.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+        drawn.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=heading == "method")
     for lead, rows in scored.items():
         for method, row in rows.items():
             span = "-" if row["low"] is None else f"{row['low']:.0f}..{row['high']:.0f}"
@@ -97,7 +96,7 @@ def table(scored: dict[str, dict[str, dict[str, float | int | None]]], *, title:
             chances = ["" if value is None else f"{value:.4f}" for value in values]
             mean = "-" if row["mean"] is None else f"{row['mean']:.1f}"
             drawn.add_row(lead, method, f"{row['n']}", f"{row['lost']}", mean, span, *chances)
-        drawn.add_section()
+        drawn.add_row()
     return drawn
 
 
