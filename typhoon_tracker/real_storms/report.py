@@ -88,13 +88,13 @@ def table(scored: dict[str, dict[str, dict[str, float | int | None]]], *, title:
 
     drawn = Table(title=title, caption=caption or None, box=None, padding=(0, 1), pad_edge=False)
     for heading in ("lead", "method", "n", "lost", "mean", "95 %", *(f"p {name[:4]}." for name in REFERENCES)):
-        drawn.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=heading == "method")
+        drawn.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=heading in ("method", "95 %"))
     for lead, rows in scored.items():
         for method, row in rows.items():
             span = "-" if row["low"] is None else f"{row['low']:.0f}..{row['high']:.0f}"
             values = (row.get(f"p_vs_{name}") for name in REFERENCES)
             chances = ["" if value is None else f"{value:.4f}" for value in values]
-            mean = "-" if row["mean"] is None else f"{row['mean']:.1f}"
+            mean = "-" if row["mean"] is None else f"{row['mean']:.0f}"
             drawn.add_row(lead, method, f"{row['n']}", f"{row['lost']}", mean, span, *chances)
         drawn.add_row()
     return drawn
