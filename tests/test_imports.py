@@ -16,7 +16,17 @@ PACKAGE = PROJECT / "typhoon_tracker"
 # From the top down; a part may import from its own layer and those below. A part is a file or a folder of the package.
 LAYERS = (
     {"run", "cli"},
-    {"cones", "evaluate_command", "fetch", "today", "tracking", "downscaling", "verify_command", "explain_command"},
+    {
+        "cones",
+        "downscaling",
+        "evaluate_command",
+        "explain_command",
+        "fetch",
+        "real_storms",
+        "today",
+        "tracking",
+        "verify_command",
+    },
     {"outputs", "season", "evaluation", "explanation", "hindcast", "console"},
     {"plot", "verify", "training", "downscale", "explain"},
     {"forecast", "tracker"},

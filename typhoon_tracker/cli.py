@@ -13,6 +13,7 @@ from typhoon_tracker.console import call, counted, progress
 from typhoon_tracker.evaluate_command import evaluate
 from typhoon_tracker.fetch import cached
 from typhoon_tracker.fetch.verbs import fetch
+from typhoon_tracker.real_storms.command import real_storms
 from typhoon_tracker.run import run
 from typhoon_tracker.today import forecast
 from typhoon_tracker.tracking import track
@@ -31,6 +32,7 @@ app.command()(verify)
 app.command()(evaluate)
 app.command()(cone)
 app.command()(train)
+app.command()(real_storms)
 
 
 @app.command()

@@ -22,7 +22,9 @@ WEIGHTS, CONFIG = "weights.safetensors", "config.json"
 NEEDED = ("architecture", "network", "target", "variables", "step_hours", "normalisation", "sha256")
 
 
-def save(model: FieldModel, folder: Path, *, variables: Sequence[str], training: dict[str, Any]) -> None:
+def save(
+    model: FieldModel, folder: Path, *, variables: Sequence[str], training: dict[str, Any], step_hours: int = 1
+) -> None:
     """Write a model folder by renaming, last the config, which vouches for the weights."""
     from safetensors.torch import save as to_bytes
 
@@ -34,7 +36,7 @@ def save(model: FieldModel, folder: Path, *, variables: Sequence[str], training:
         "network": settings,
         "target": model.target,
         "variables": list(variables),
-        "step_hours": 1,
+        "step_hours": step_hours,
         "normalisation": asdict(model.normalisation),
         "training": training,
         "sha256": hashlib.sha256(weights).hexdigest(),

@@ -78,7 +78,7 @@ def add_storms(
 
 
 def _one(s: Storms, latitude: Tensor, longitude: Tensor, land: Tensor, shape: Shape) -> tuple[Tensor, ...]:
-    east_km, north_km = _offsets(s, latitude, longitude)
+    east_km, north_km = offsets(s, latitude, longitude)
     r2 = east_km**2 + north_km**2  # (B, T, H, W), km2
     peak = _map(shape.peak(s.wind) * s.presence)
     radius = _map(shape.radius(s.wind) * s.size[:, None])
@@ -117,7 +117,7 @@ def _one(s: Storms, latitude: Tensor, longitude: Tensor, land: Tensor, shape: Sh
     return msl, u, v, warm
 
 
-def _offsets(s: Storms, latitude: Tensor, longitude: Tensor) -> tuple[Tensor, Tensor]:
+def offsets(s: Storms, latitude: Tensor, longitude: Tensor) -> tuple[Tensor, Tensor]:
     """Eastward and northward distance in km of every grid point from the centre."""
     north = (latitude[:, None, :] - s.lat[:, :, None]) * KM_PER_DEGREE  # (B, T, H)
     middle = torch.deg2rad((latitude[:, None, :] + s.lat[:, :, None]) / 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ from typhoon_tracker.sources.reconstruction import (
     storm_tensors,
 )
 from typhoon_tracker.sources.vortex import Storms
-from typhoon_tracker.sources.weather import draw_waves
+from typhoon_tracker.sources.weather import Waves, draw_waves
 from typhoon_tracker.training.centre_loss import Labelled
 from typhoon_tracker.verify.past import TROPICAL_STORM
 
@@ -47,14 +48,28 @@ class Case:
     hour: int
 
 
-def find_cases(tracks: HourlyTracks, *, lead_hours: int, margin: float = -AROUND_REGION) -> list[Case]:
+class Drawn(NamedTuple):
+    """What a batch is reconstructed from: the arguments of `reconstruct`; of each sample its own storm is the first."""
+
+    storms: Storms
+    hours: Tensor
+    latitude: Tensor
+    longitude: Tensor
+    land: Tensor
+    waves: Waves
+    epoch: Tensor
+
+
+def find_cases(
+    tracks: HourlyTracks, *, lead_hours: int, margin: float = -AROUND_REGION, settled_hours: int = SETTLED_HOURS
+) -> list[Case]:
     """Return every storm and analysis time whose storm lives through the window and is in the region at the init time,
     `margin` degrees from its edge; a negative one lets it be outside."""
     found = []
     for storm in range(len(tracks.sids)):
         rows = slice(tracks.start[storm], tracks.stop[storm])
         hour, state = tracks.hour[rows], tracks.state[rows]
-        fits = np.isin(hour % 24, SYNOPTIC_HOURS) & (hour - hour[0] >= SETTLED_HOURS) & (hour + lead_hours <= hour[-1])
+        fits = np.isin(hour % 24, SYNOPTIC_HOURS) & (hour - hour[0] >= settled_hours) & (hour + lead_hours <= hour[-1])
         fits &= PAPER_REGION.contains(state[:, 0], state[:, 1], margin=margin)
         found += [Case(storm, int(h)) for h in hour[fits]]
     return found
@@ -64,7 +79,9 @@ class StormWindows(IterableDataset[Tensor]):
     """Batches (B, frames_in + frames_out, 4, size, size) in SI units, `batches` of them, reproducible from `seed`.
 
     Without a `size` every window is the region of the forecasts, and its storm is in it at the init time. Batch k
-    depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`).
+    depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`). Frames are `step_hours` apart,
+    points `spacing` quarter degrees; at the init time a storm is `settled_hours` old or more and keeps `edge` degrees
+    from the edge of its window.
     """
 
     def __init__(
@@ -78,13 +95,22 @@ class StormWindows(IterableDataset[Tensor]):
         frames_out: int = 12,
         seed: int = 0,
         start: int = 0,
+        step_hours: int = 1,
+        spacing: int = 1,
+        edge: float = EDGE,
+        settled_hours: int = SETTLED_HOURS,
     ) -> None:
         self.tracks = HourlyTracks.build(best)
-        margin = EDGE if size is None else -AROUND_REGION
-        self.cases = find_cases(self.tracks, lead_hours=frames_out, margin=margin)
+        self.cases = find_cases(
+            self.tracks,
+            lead_hours=frames_out * step_hours,
+            margin=edge if size is None else -AROUND_REGION,
+            settled_hours=settled_hours,
+        )
         self.batches, self.batch_size, self.whole_region = batches, batch_size, size is None
         self.shape = PAPER_REGION.shape if size is None else (size, size)
-        self.span = np.arange(1 - frames_in, frames_out + 1)
+        self.span = step_hours * np.arange(1 - frames_in, frames_out + 1)
+        self.spacing, self.edge = spacing, edge
         self.seed, self.start = seed, start
         self._land = land_fraction(DOMAIN.latitude, DOMAIN.longitude)
 
@@ -102,28 +128,34 @@ class StormWindows(IterableDataset[Tensor]):
 
     def labelled(self, k: int) -> Labelled:
         """Return batch number k with the places of its storms."""
+        drawn = self.draw(k)
+        return Labelled(reconstruct(*drawn), *_places(drawn.storms, drawn.latitude, drawn.longitude))
+
+    def draw(self, k: int) -> Drawn:
+        """Return what batch number k is reconstructed from."""
         random = np.random.default_rng((self.seed, k))
         cases = [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)]
         hours = np.array([c.hour + self.span for c in cases], dtype=float)
         centres = np.array([self.tracks.at(c.storm, np.array([c.hour]))[0, :2] for c in cases])
         rows, columns = self._corners(centres, random)
-        at_rows, at_columns = (c[:, None] + np.arange(n) for c, n in zip((rows, columns), self.shape, strict=True))
+        at_rows, at_columns = (
+            c[:, None] + self.spacing * np.arange(n) for c, n in zip((rows, columns), self.shape, strict=True)
+        )
         latitude = torch.as_tensor(DOMAIN.north - STEP * at_rows, dtype=torch.float32)
         longitude = torch.as_tensor(DOMAIN.west + STEP * at_columns, dtype=torch.float32)
         land = self._land[at_rows[:, :, None], at_columns[:, None, :]]
         storms = storm_tensors(self.tracks, [self._members(c) for c in cases], hours)
         waves = draw_waves(self.batch_size, torch.Generator().manual_seed(int(random.integers(2**62))))
         when = torch.as_tensor(hours)
-        fields = reconstruct(storms, when, latitude, longitude, land, waves, when[:, 0])
-        return Labelled(fields, *_places(storms, latitude, longitude))
+        return Drawn(storms, when, latitude, longitude, land, waves, when[:, 0])
 
     def _corners(self, centres: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the row and column in `DOMAIN` of the first point of each window."""
-        size = np.array(self.shape)
+        size = self.spacing * np.array(self.shape)
         if self.whole_region:
             first = np.tile([PAPER_REGION.north, PAPER_REGION.west], (len(centres), 1))
         else:
-            reach = (size - 1) * STEP / 2 - EDGE
+            reach = (size - self.spacing) * STEP / 2 - self.edge
             middle = centres + random.uniform(-reach, reach, centres.shape)
             first = middle + np.array([1, -1]) * size * STEP / 2
         corner = np.round(np.array([1, -1]) * ([DOMAIN.north, DOMAIN.west] - first) / STEP).astype(int)
@@ -142,7 +174,8 @@ class StormWindows(IterableDataset[Tensor]):
 def _places(storms: Storms, latitude: Tensor, longitude: Tensor) -> tuple[Tensor, Tensor]:
     """Return centres and spacing (B, M, T, 2) as in `Labelled`."""
     column = KM_PER_DEGREE * torch.cos(torch.deg2rad(storms.lat))
-    spacing = STEP * torch.stack([torch.full_like(column, KM_PER_DEGREE), column], dim=-1)
+    step = (latitude[:, 0] - latitude[:, 1])[:, None, None, None]  # degrees
+    spacing = step * torch.stack([torch.full_like(column, KM_PER_DEGREE), column], dim=-1)
     south = (latitude[:, None, None, 0] - storms.lat) * KM_PER_DEGREE
     east = (storms.lon - longitude[:, None, None, 0]) * column
     centres = torch.stack([south, east], dim=-1)
