@@ -11,7 +11,7 @@ import lzma
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -88,9 +88,8 @@ def table(scored: dict[str, dict[str, dict[str, float | int | None]]], *, title:
 
     drawn = Table(title=title, caption=caption or None, box=None, padding=(0, 1), pad_edge=False)
     for heading in ("lead", "method", "n", "lost", "mean", "95 %", *(f"p {name[:4]}." for name in REFERENCES)):
-        drawn.add_column(
-            heading, justify="left" if heading == "method" else "right", no_wrap=heading in ("method", "95 %")
-        )
+        justify: Literal["left", "right"] = "left" if heading == "method" else "right"
+        drawn.add_column(heading, justify=justify, no_wrap=heading in ("method", "95 %"))
     for lead, rows in scored.items():
         for method, row in rows.items():
             span = "-" if row["low"] is None else f"{row['low']:.0f}..{row['high']:.0f}"
