@@ -89,4 +89,4 @@ def test_it_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_notebooks_are_there() -> None:
-    assert {"1-track-errors", "2-compare-forecasters", "4-what-the-network-attends-to"} <= set(NAMES)
+    assert [name[:2] for name in NAMES] == ["1-", "2-", "3-", "4-", "5-"]

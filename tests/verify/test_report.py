@@ -38,7 +38,7 @@ def printed(table: object) -> list[str]:
 
 
 def row(lines: list[str], lead: str) -> list[str]:
-    line = next(line for line in lines if line.startswith(f"│ {lead:>4} "))
+    line = next(line for line in lines if line.startswith(f"│{lead:>4}│"))
     return [cell.strip() for cell in line.strip("│").split("│")]
 
 

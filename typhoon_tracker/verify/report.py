@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from typhoon_tracker.verify.cone import Cone
 
+SHORT = {"persistence": "persist."}  # so that a row with a cone has room on 80 columns
 STATISTICS = ("mean", "median", "p90")
 
 
@@ -45,11 +46,11 @@ def one_forecast(errors: pd.DataFrame, *, title: str = "", cone: Cone | None = N
     """
     from rich.table import Table
 
-    drawn = Table(title=title or None, caption="errors in km; * against interpolated truth; - lost")
+    drawn = Table(title=title or None, caption="errors in km; * against interpolated truth; - lost", padding=0)
     methods = list(dict.fromkeys(errors["method"]))
     levels = cone.levels if cone is not None else ()
     for heading in ("lead", "valid", "lat", "lon", *(f"{100 * level:g} %" for level in levels), *methods):
-        drawn.add_column(heading, justify="right", no_wrap=heading == "valid")
+        drawn.add_column(SHORT.get(heading, heading), justify="right", no_wrap=True)
     for _, rows in errors.groupby("lead_time", sort=True):
         lead = rows["lead_time"].dt.total_seconds().iloc[0] / 3600
         by_method = rows.set_index("method")
