@@ -6,6 +6,7 @@ A batch is the windows (B, 8, 3, SIZE, SIZE) in SI units and weights (B, 4, SIZE
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,18 +48,20 @@ class _Numbered(Dataset[Batch]):
         return self.batch(number)
 
 
-class StormSource:
+class StormSource(ABC):
     """What both sources share, in the form that `Rounds` reads: batch k depends on the seed and k alone."""
 
     windows: int
     shape = (SIZE, SIZE)
     facts: dict[str, Any]
 
+    @abstractmethod
     def batch(self, k: int) -> Batch:
-        raise NotImplementedError
+        """Return batch number k of the training."""
 
+    @abstractmethod
     def validation_batches(self) -> list[Batch]:
-        raise NotImplementedError
+        """Return the validation batches, always the same."""
 
     def training(self, start: int, stop: int, place: Place) -> DataLoader:
         numbers = [step * place.world + place.rank for step in range(start, stop)]
