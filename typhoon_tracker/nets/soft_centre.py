@@ -11,14 +11,22 @@ LONGEST_STEP_KM = 60.0
 LEAST_CURVATURE = 0.2  # of the mean curvature of the field the centre is compared with
 
 
-def soft_centre(field: Tensor, start: Tensor, spacing: Tensor, *, curvature: Tensor | None = None) -> Tensor:
+def soft_centre(
+    field: Tensor,
+    start: Tensor,
+    spacing: Tensor,
+    *,
+    curvature: Tensor | None = None,
+    environment: Tensor | None = None,
+) -> Tensor:
     """Return the minimum (..., 2) of a paraboloid fitted to a field (..., H, W), km south and east of its first point.
 
     With weights w = exp(-r^2 / 2 s^2) about the last centre c and the paraboloid a + g.x + x.H x / 2 of least weighted
-    squares, the next centre is c - H^-1 g. `start` (..., 2) is the first, `spacing` (..., 2) the km between two rows
-    and between two columns. Eigenvalues of H are held at `LEAST_CURVATURE` of `curvature` (...) or more (of the field's
-    own mean curvature at the start, if none is given), so that a flat or saddle-shaped field gives a centre and finite
-    gradients too. The gradient is that of the last step: at the minimum, where g = 0, it is exact.
+    squares, the next centre is c - H^-1 (g - e), e the gradient (..., 2) per km of the storm's `environment`, if given.
+    `start` (..., 2) is the first, `spacing` (..., 2) the km between two rows and between two columns. Eigenvalues of H
+    are held at `LEAST_CURVATURE` of `curvature` (...) or more (of the field's own mean curvature at the start, if none
+    is given), so that a flat or saddle-shaped field gives a centre and finite gradients too. The gradient is that of
+    the last step: at the minimum, where g = e, it is exact.
     """
     field, centre = field.float(), start.float()
     if curvature is None:
@@ -26,6 +34,8 @@ def soft_centre(field: Tensor, start: Tensor, spacing: Tensor, *, curvature: Ten
     for step in range(STEPS):
         last = step == STEPS - 1
         gradient, hessian = _paraboloid(field if last else field.detach(), centre, spacing)
+        if environment is not None:
+            gradient = gradient - environment
         move = -_against(hessian, gradient, LEAST_CURVATURE * curvature.detach())
         length = move.norm(dim=-1, keepdim=True).clamp(min=1e-6)
         centre = centre + (move if last else move * (LONGEST_STEP_KM / length).clamp(max=1.0))

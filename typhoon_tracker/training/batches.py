@@ -19,6 +19,7 @@ from typhoon_tracker.geo.land import DOMAIN
 from typhoon_tracker.training.archive import BlockShuffle, FieldWindows, field_statistics
 from typhoon_tracker.training.centre_loss import Labelled
 from typhoon_tracker.training.data import StormWindows, statistics
+from typhoon_tracker.training.expected import Expected
 from typhoon_tracker.training.settings import RECONSTRUCTION, Settings
 
 STATISTICS_BATCHES, STATISTICS_WINDOWS = 40, 512
@@ -84,6 +85,10 @@ class Storms:
             raise InputError(f"a crop of {size} points does not fit the reconstruction's domain; give {most} at most.")
         common: dict[str, Any] = {"size": size, "frames_in": frames[0], "frames_out": frames[1]}
         count = -(-settings.validation_windows // VALIDATION_BATCH)
+        self._labelled = settings.centre_weight > 0.0
+        if self._labelled:
+            leads = range(1, frames[1] + 1)
+            common["expected"] = Expected(best, leads, last_season=LAST_TRAINING_SEASON)
         self._training = StormWindows(
             best[training], batches=1, batch_size=settings.batch_size, seed=settings.seed, **common
         )
@@ -91,7 +96,6 @@ class Storms:
             best[validation], batches=count, batch_size=VALIDATION_BATCH, seed=VALIDATION_SEED, **common
         )
         self.windows, self.shape, self._workers = len(self._training.cases), self._training.shape, settings.workers
-        self._labelled = settings.centre_weight > 0.0
         self.facts = {
             "data": "reconstruction of western North Pacific best tracks (JMA)",
             "seasons": [int(best.loc[training, "season"].min()), LAST_TRAINING_SEASON],

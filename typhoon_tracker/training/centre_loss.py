@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from typhoon_tracker.nets.environment import environment_gradient
 from typhoon_tracker.nets.soft_centre import mean_curvature, soft_centre
 
-FAR_KM = 60.0  # between a storm's best-track position and its low in the true field, beyond which neither is trusted
 TYPICAL_KM, TYPICAL_SPEED = 5.0, 5.0  # km, km/h: the size of a good forecast's error grows so with the lead
 ROUND_KM = 1.0  # below which the distance is smooth
 
@@ -20,36 +20,52 @@ class Labelled(NamedTuple):
 
     fields (B, T + T', N, H, W) in SI units, MSL first; centres (B, M, T + T', 2), km south and east of the first point,
     NaN where there is no storm of tropical-storm strength well inside; spacing (B, M, T + T', 2), km between rows and
-    columns there.
+    columns there; aims (B, M, T', 2), where the forecast's storms should be, like centres.
     """
 
     fields: Tensor
     centres: Tensor
     spacing: Tensor
+    aims: Tensor
 
 
-def misplaced(said: Tensor, true: Tensor, centres: Tensor, spacing: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the km (n,) between the soft centres of the storms in MSL forecasts and in the truth, and which lead each
-    is of (an index into L).
+class Places(NamedTuple):
+    """What a pressure forecast is compared with: true MSL (B, L, H, W) in Pa, the true centres, where to aim, and the
+    spacing of the grid there (B, M, L, 2), as in `Labelled`."""
 
-    said, true (B, L, H, W) in Pa; centres, spacing (B, M, L, 2) as in `Labelled`. A storm whose low in the true field
-    is not where it should be counts for nothing.
+    true: Tensor
+    centres: Tensor
+    aims: Tensor
+    spacing: Tensor
+
+
+class Misplaced(NamedTuple):
+    """Of each storm and lead that counts: which lead it is (n,), km of its centre from the aim and from the truth."""
+
+    lead: Tensor
+    from_aim: Tensor
+    from_truth: Tensor
+
+
+def misplaced(said: Tensor, places: Places) -> Misplaced:
+    """Return how far off the soft centres of the storms in MSL forecasts (B, L, H, W) in Pa are.
+
+    The gradient of a storm's surroundings is taken off as the tracker does; the curvature is held by the true field's.
     """
-    sample, storm, lead = centres.isfinite().all(-1).nonzero(as_tuple=True)
-    start, spacing = centres[sample, storm, lead], spacing[sample, storm, lead]  # (n, 2)
-    field = true[sample, lead].float()  # (n, H, W)
-    curvature = mean_curvature(field, start, spacing)
-    target = soft_centre(field, start, spacing, curvature=curvature)
-    good = (target - start).norm(dim=-1) < FAR_KM
-    sample, lead = sample[good], lead[good]
-    found = soft_centre(said[sample, lead], target[good], spacing[good], curvature=curvature[good])
-    return (found - target[good]).norm(dim=-1), lead
+    known = places.centres.isfinite().all(-1) & places.aims.isfinite().all(-1)
+    sample, storm, lead = known.nonzero(as_tuple=True)
+    centre, aim, spacing = (part[sample, storm, lead] for part in places[1:])  # (n, 2)
+    field = said[sample, lead].float()  # (n, H, W)
+    curvature = mean_curvature(places.true[sample, lead].float(), centre, spacing)
+    environment = environment_gradient(field, aim, spacing)
+    found = soft_centre(field, aim, spacing, curvature=curvature, environment=environment)
+    return Misplaced(lead, (found - aim).norm(dim=-1), (found - centre).norm(dim=-1))
 
 
-def centre_loss(said: Tensor, true: Tensor, centres: Tensor, spacing: Tensor, *, lead_hours: Sequence[float]) -> Tensor:
-    """Return the mean distance of `misplaced` in units of a typical error of each lead; 0 where there is no storm."""
-    distance, lead = misplaced(said, true, centres, spacing)
+def centre_loss(found: Misplaced, *, lead_hours: Sequence[float]) -> Tensor:
+    """Return the mean distance from the aims in units of a typical error of each lead; 0 where there is no storm."""
+    distance = found.from_aim
     if not len(distance):
-        return said.sum() * 0.0
-    typical = TYPICAL_KM + TYPICAL_SPEED * torch.tensor(lead_hours, device=said.device)[lead]
+        return distance.sum()
+    typical = TYPICAL_KM + TYPICAL_SPEED * torch.tensor(lead_hours, device=distance.device)[found.lead]
     return ((torch.sqrt(distance**2 + ROUND_KM**2) - ROUND_KM) / typical).mean()

@@ -29,6 +29,7 @@ from typhoon_tracker.sources.reconstruction import (
 from typhoon_tracker.sources.vortex import Storms
 from typhoon_tracker.sources.weather import Waves, draw_waves
 from typhoon_tracker.training.centre_loss import Labelled
+from typhoon_tracker.training.expected import Expected
 from typhoon_tracker.verify.past import TROPICAL_STORM
 
 STEP = PAPER_REGION.step
@@ -81,7 +82,8 @@ class StormWindows(IterableDataset[Tensor]):
     Without a `size` every window is the region of the forecasts, and its storm is in it at the init time. Batch k
     depends on `seed` and k alone, so a resumed run goes on where it stopped (`start`). Frames are `step_hours` apart,
     points `spacing` quarter degrees; at the init time a storm is `settled_hours` old or more and keeps `edge` degrees
-    from the edge of its window.
+    from the edge of its window. With places `expected` of the storms, only windows of tropical storms and stronger
+    are drawn, and their labels aim there.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class StormWindows(IterableDataset[Tensor]):
         spacing: int = 1,
         edge: float = EDGE,
         settled_hours: int = SETTLED_HOURS,
+        expected: Expected | None = None,
     ) -> None:
         self.tracks = HourlyTracks.build(best)
         self.cases = find_cases(
@@ -107,11 +110,13 @@ class StormWindows(IterableDataset[Tensor]):
             margin=edge if size is None else -AROUND_REGION,
             settled_hours=settled_hours,
         )
+        if expected is not None:
+            self.cases = [case for case in self.cases if self._counts(case)]
         self.batches, self.batch_size, self.whole_region = batches, batch_size, size is None
         self.shape = PAPER_REGION.shape if size is None else (size, size)
         self.span = step_hours * np.arange(1 - frames_in, frames_out + 1)
         self.spacing, self.edge = spacing, edge
-        self.seed, self.start = seed, start
+        self.seed, self.start, self.expected = seed, start, expected
         self._land = land_fraction(DOMAIN.latitude, DOMAIN.longitude)
 
     def __len__(self) -> int:
@@ -127,14 +132,20 @@ class StormWindows(IterableDataset[Tensor]):
         return self.labelled(k).fields
 
     def labelled(self, k: int) -> Labelled:
-        """Return batch number k with the places of its storms."""
+        """Return batch number k with the places of its storms, the aim being where they are `expected`, if given."""
         drawn = self.draw(k)
-        return Labelled(reconstruct(*drawn), *_places(drawn.storms, drawn.latitude, drawn.longitude))
+        grid = drawn.latitude, drawn.longitude
+        centres, spacing = _places(drawn.storms, *grid)
+        aims = centres[:, :, self.span > 0]
+        if self.expected is not None:
+            places = self._expected_places(self._cases(k)[0], self.expected, aims.shape)
+            there = _on_grid(places[..., 0], places[..., 1], *grid, spacing[:, :, self.span > 0])
+            aims = torch.where(aims.isnan(), torch.nan, there)
+        return Labelled(reconstruct(*drawn), centres, spacing, aims)
 
     def draw(self, k: int) -> Drawn:
         """Return what batch number k is reconstructed from."""
-        random = np.random.default_rng((self.seed, k))
-        cases = [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)]
+        cases, random = self._cases(k)
         hours = np.array([c.hour + self.span for c in cases], dtype=float)
         centres = np.array([self.tracks.at(c.storm, np.array([c.hour]))[0, :2] for c in cases])
         rows, columns = self._corners(centres, random)
@@ -148,6 +159,23 @@ class StormWindows(IterableDataset[Tensor]):
         waves = draw_waves(self.batch_size, torch.Generator().manual_seed(int(random.integers(2**62))))
         when = torch.as_tensor(hours)
         return Drawn(storms, when, latitude, longitude, land, waves, when[:, 0])
+
+    def _cases(self, k: int) -> tuple[list[Case], np.random.Generator]:
+        """Return the cases of batch number k, and the dice to go on with."""
+        random = np.random.default_rng((self.seed, k))
+        return [self.cases[i] for i in random.integers(len(self.cases), size=self.batch_size)], random
+
+    def _counts(self, case: Case) -> bool:
+        """Whether the storm of a case is one that verification would count."""
+        return self.tracks.at(case.storm, np.array([case.hour]))[0, 4] >= TROPICAL_STORM
+
+    def _expected_places(self, cases: list[Case], expected: Expected, shape: torch.Size) -> Tensor:
+        """Return latitudes and longitudes (B, M, L, 2), NaN where nothing is expected of a storm."""
+        places = torch.full(shape, torch.nan)
+        for b, case in enumerate(cases):
+            for m, storm in enumerate(self._members(case)):
+                places[b, m] = torch.as_tensor(expected.at(self.tracks.sids[storm], case.hour))
+        return places
 
     def _corners(self, centres: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return the row and column in `DOMAIN` of the first point of each window."""
@@ -176,13 +204,19 @@ def _places(storms: Storms, latitude: Tensor, longitude: Tensor) -> tuple[Tensor
     column = KM_PER_DEGREE * torch.cos(torch.deg2rad(storms.lat))
     step = (latitude[:, 0] - latitude[:, 1])[:, None, None, None]  # degrees
     spacing = step * torch.stack([torch.full_like(column, KM_PER_DEGREE), column], dim=-1)
-    south = (latitude[:, None, None, 0] - storms.lat) * KM_PER_DEGREE
-    east = (storms.lon - longitude[:, None, None, 0]) * column
-    centres = torch.stack([south, east], dim=-1)
+    centres = _on_grid(storms.lat, storms.lon, latitude, longitude, spacing)
     size = torch.tensor([latitude.shape[1] - 1, longitude.shape[1] - 1]) * spacing
     inside = ((centres >= INSIDE_KM) & (centres <= size - INSIDE_KM)).all(-1)
     seen = inside & (storms.wind >= TROPICAL_STORM) & (storms.presence > FORMED)
     return torch.where(seen[..., None], centres, torch.nan), spacing
+
+
+def _on_grid(lat: Tensor, lon: Tensor, latitude: Tensor, longitude: Tensor, spacing: Tensor) -> Tensor:
+    """Return places (B, M, L) in degrees as (B, M, L, 2) km south and east of the first point of grids (B, H), (B, W),
+    whose points are `spacing` (B, M, L, 2) apart."""
+    step = (latitude[:, 0] - latitude[:, 1])[:, None, None]
+    rows, columns = (latitude[:, :1, None] - lat) / step, (lon - longitude[:, :1, None]) / step
+    return torch.stack([rows, columns], dim=-1) * spacing
 
 
 def statistics(windows: StormWindows, *, batches: int) -> dict[str, list]:

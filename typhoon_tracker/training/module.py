@@ -18,7 +18,7 @@ from torch import Tensor
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import CORE
 from typhoon_tracker.forecast.model import FieldModel
-from typhoon_tracker.training.centre_loss import Labelled, centre_loss, misplaced
+from typhoon_tracker.training.centre_loss import Labelled, Places, centre_loss, misplaced
 from typhoon_tracker.training.settings import COSINE
 from typhoon_tracker.training.two_stage import Momentum, TwoStage
 
@@ -103,10 +103,10 @@ class Forecasting(lightning.LightningModule):
 
 class EndToEnd(Forecasting):
     """Adam on the forecast's mean square error in units of the target, and beside it, if they have a weight, on the
-    distance of its storms from the true ones (`centre_loss`) and, for TAU, on its divergence loss.
+    distance of its storms from where they should be (`centre_loss`) and, for TAU, on its divergence loss.
 
     A step learns from `leads_a_step` leads drawn at random, or from all. With a weight of the centres the validation
-    error has them too, and their mean distance in km is logged at `NOTED_HOURS`.
+    error has them too, and their mean km from the truth and from the aim are logged at `NOTED_HOURS`.
     """
 
     def __init__(
@@ -142,7 +142,8 @@ class EndToEnd(Forecasting):
 
             loss = loss + DIVERGENCE_WEIGHT * differential_divergence(said, target) / said[0, 0].numel()
         if isinstance(batch, Labelled):
-            centres = centre_loss(*self._pressure(batch, said, frames), lead_hours=self._hours(frames))
+            found = misplaced(*self._places(batch, said, frames))
+            centres = centre_loss(found, lead_hours=self._hours(frames))
             loss = loss + self.centre_weight * centres
             self.log_dict({"train_pixels": pixels, "train_centres": centres})
         return loss
@@ -152,12 +153,13 @@ class EndToEnd(Forecasting):
             return super().validation_error(batch)
         x, y = self.split(batch.fields)
         said = self.model.predict(x)
-        pressure = self._pressure(batch, said, None)
-        distance, lead = misplaced(*pressure)
+        found = misplaced(*self._places(batch, said, None))
         for hour in NOTED_HOURS:
-            if (lead == hour - 1).any():
-                self.note(f"val_centre_km_{hour}h", distance[lead == hour - 1].mean(), batch.fields)
-        centres = centre_loss(*pressure, lead_hours=self._hours(None))
+            here = found.lead == hour - 1
+            if here.any():
+                self.note(f"val_centre_km_{hour}h", found.from_truth[here].mean(), batch.fields)
+                self.note(f"val_aim_km_{hour}h", found.from_aim[here].mean(), batch.fields)
+        centres = centre_loss(found, lead_hours=self._hours(None))
         return F.mse_loss(said, self.model.in_units(x, y)) + self.centre_weight * centres
 
     def _draw(self) -> list[int] | None:
@@ -169,14 +171,14 @@ class EndToEnd(Forecasting):
     def _hours(self, frames: Sequence[int] | None) -> list[float]:
         return [lead + 1.0 for lead in (range(self.leads) if frames is None else frames)]
 
-    def _pressure(
-        self, batch: Labelled, said: Tensor, frames: Sequence[int] | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return said and true MSL (B, L, H, W) in Pa, and the centres and their spacing (B, M, L, 2)."""
+    def _places(self, batch: Labelled, said: Tensor, frames: Sequence[int] | None) -> tuple[Tensor, Places]:
+        """Return the MSL that is said (B, L, H, W) in Pa, and what to compare it with."""
         x, y = self.split(batch.fields)
         past = x.shape[1]
-        centres, spacing = (_at(part[:, :, past:].transpose(1, 2), frames).transpose(1, 2) for part in batch[1:])
-        return self.model.in_si(said, x[:, -1:], frames)[:, :, 0], _at(y, frames)[:, :, 0], centres, spacing
+        storms = batch.centres[:, :, past:], batch.aims, batch.spacing[:, :, past:]
+        centres, aims, spacing = (_at(part.transpose(1, 2), frames).transpose(1, 2) for part in storms)
+        said = self.model.in_si(said, x[:, -1:], frames)[:, :, 0]
+        return said, Places(_at(y, frames)[:, :, 0], centres, aims, spacing)
 
 
 class ImplicitTwoStage(Forecasting):

@@ -91,12 +91,15 @@ class Cliper:
         hours = in_hours(init_times)
         last = past.latest(np.zeros(len(hours), np.int64), hours)
         started = last >= 0
-        last = np.maximum(last, 0)
+        lat, lon = self.positions(past, hours, np.maximum(last, 0))
+        return forecast_table(init_times, self.lead, np.where(started, lat, np.nan), np.where(started, lon, np.nan))
+
+    def positions(self, past: Past, hours: Floats, last: Indices) -> tuple[Floats, Floats]:
+        """Return where storms are expected `lead` after `hours` (N,) by their fixes up to the indices `last` (N,)."""
         phi = _expand((_predictors(past, hours, last, self.pressure_wind) - self.centre) / self.spread)
         east, north = (_design(phi, self.phi_spread) @ self.coefficients).T
         lat0, lon0 = past.carried_on(hours, last=last, history=6.0)
-        lat, lon = sphere.destination(lat0, lon0, np.degrees(np.arctan2(east, north)), np.hypot(east, north))
-        return forecast_table(init_times, self.lead, np.where(started, lat, np.nan), np.where(started, lon, np.nan))
+        return sphere.destination(lat0, lon0, np.degrees(np.arctan2(east, north)), np.hypot(east, north))
 
 
 def _displacements(past: Past, lead: float, min_wind: float) -> tuple[Floats, NDArray[np.bool_]]:
