@@ -18,7 +18,7 @@ from typhoon_tracker.resources import DEFAULT_MODEL, shipped
 from .commands import ROKE, Flat, Outcome, run, tiny_model, tracker
 
 PERSISTENCE = (*ROKE, "--model", "persistence")
-METHODS = ("model", "adjusted", "persistence", "cliper", "analysis")
+METHODS = ("model", "adjusted", "consensus", "persistence", "cliper", "analysis")
 
 
 def summary(folder: Path, *, without_seconds: bool = False) -> dict:

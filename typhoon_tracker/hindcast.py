@@ -26,6 +26,7 @@ from typhoon_tracker.tracker.settings import Settings
 from typhoon_tracker.verify.adjusted import adjusted
 from typhoon_tracker.verify.baselines import persistence, stationary
 from typhoon_tracker.verify.cliper import Cliper
+from typhoon_tracker.verify.consensus import midpoint
 from typhoon_tracker.verify.errors import analysis, cases, score
 
 ADVISORY_HOURS = 6  # an analysed fix older than this is no first guess any more; the advisory at the init time is
@@ -175,11 +176,14 @@ def _score(
     model = scored.merge(fixes, on=["init_time", "lead_time"], how="left")
     scores = [score(model, truth, analysed=analysed.fixes)]
     if len(scored):
-        scores.append(score(adjusted(model, truth, analysed.fixes), truth, method="adjusted"))
         starts = pd.DatetimeIndex(scored["init_time"])
+        moved = adjusted(model, truth, analysed.fixes)
+        cliper = _cliper(best, lead, analysed.storm.season).predict(truth, starts)
         guesses = {
+            "adjusted": moved,
+            "consensus": midpoint(moved, cliper),
             "persistence": persistence(truth, starts, lead),
-            "cliper": _cliper(best, lead, analysed.storm.season).predict(truth, starts),
+            "cliper": cliper,
             "stationary": stationary(truth, starts, lead),
         }
         scores += [score(guess, truth, method=name) for name, guess in guesses.items()]

@@ -36,7 +36,7 @@ FILES = (
     "adeck.dat", "downscaled.csv", "downscaled.png", "edeck.dat", "errors.csv", "map.png", "map.svg", "summary.json",
     "track.csv", "track.geojson",
 )  # fmt: skip
-SHOWN = ("model", "adjusted", "persistence", "cliper", "analysis")  # methods of the summary, in this order
+SHOWN = ("model", "adjusted", "consensus", "persistence", "cliper", "analysis")  # methods of the summary, in this order
 
 
 def summarise(hindcast: Hindcast, *, lead_hours: int) -> dict[str, Any]:

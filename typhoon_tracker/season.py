@@ -16,7 +16,7 @@ from typhoon_tracker.forecast.base import Forecaster, check_leads
 from typhoon_tracker.sources.choice import AUTO, RECONSTRUCTION
 from typhoon_tracker.verify.statistics import compare, summary
 
-OURS = ("model", "adjusted")
+OURS = ("model", "adjusted", "consensus")  # with CLIPER
 REFERENCES = ("persistence", "cliper", "stationary")
 
 
@@ -55,7 +55,8 @@ def verify(
 
 def as_json(errors: pd.DataFrame) -> dict[str, Any]:
     """Return per lead and method n, mean and 95 % interval (km), and the model's p-value, skill (%) and share of cases
-    in which it is nearer (ties left out) against the baselines; those of the adjusted model stand in its own entry.
+    in which it is nearer (ties left out) against the baselines; those of the adjusted model and of the consensus stand
+    in their own entries.
 
     None stands where a number does not exist: JSON knows no NaN, and one storm has no interval.
     """

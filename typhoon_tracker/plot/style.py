@@ -56,6 +56,7 @@ class Method:
 METHODS = {
     "model": Method("model", FORECAST, "-", 1.8, "o"),
     "adjusted": Method("model, adjusted", "#e69f00", "-", 1.1, "D"),
+    "consensus": Method("model and CLIPER", "#cc79a7", "-", 1.1, "v"),
     "persistence": Method("persistence", "#0072b2", "--", 0.9, "s"),
     "cliper": Method("CLIPER-like", "#009e73", ":", 1.1, "^"),
     "analysis": Method("tracker on analysis", "#8c8c8c", "-", 0.9, ""),

@@ -14,7 +14,6 @@ import torch
 
 from typhoon_tracker.besttrack import shipped
 from typhoon_tracker.forecast.model import FieldModel
-from typhoon_tracker.geo import sphere
 from typhoon_tracker.real_storms.windows import (
     BLOCK,
     FUTURE,
@@ -34,6 +33,7 @@ from typhoon_tracker.tracker.settings import ALOFT
 from typhoon_tracker.verify import baselines
 from typhoon_tracker.verify.adjusted import adjusted
 from typhoon_tracker.verify.cliper import Cliper
+from typhoon_tracker.verify.consensus import midpoint
 from typhoon_tracker.verify.errors import score
 
 LEADS = [pd.Timedelta(hours=STEP_HOURS * (k + 1)) for k in range(FUTURE)]
@@ -148,11 +148,3 @@ def follow(window: Window, frames: np.ndarray, past: Fixes) -> list[tuple[float,
         fix = follower.step(Frame(init + lead, window.latitude, window.longitude, z, u, v))
         fixes.append((np.nan, np.nan) if fix is None else (fix.lat, fix.lon))
     return fixes
-
-
-def midpoint(one: Fixes, other: Fixes) -> Fixes:
-    """Return the forecasts half-way along the great circle between two methods' fixes; NaN where `one` has none."""
-    case = ["init_time", "lead_time"]
-    both = one.merge(other[[*case, "lat", "lon"]], on=case, suffixes=("", "_other"))
-    lat, lon = sphere.extrapolate(both["lat"], both["lon"], both["lat_other"], both["lon_other"], -0.5)
-    return both[case].assign(lat=lat, lon=lon)
