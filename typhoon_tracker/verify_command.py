@@ -62,7 +62,8 @@ def verify(
     title = f"Season {season}: {count} storms in the region at tropical-storm strength"
     console.print(table(summary(errors), title=title))
     against = pd.concat([compare(errors, reference=name) for name in whole.REFERENCES], ignore_index=True)
-    console.print(comparison(against[against["method"] == "model"], title="The model against the simple forecasts"))
+    ours = against[against["method"].isin(whole.OURS)]
+    console.print(comparison(ours, title="The model against the simple forecasts"))
     console.print(component_table(components(errors), title="Along and across the best track's motion"))
     console.print(intensity_table(intensity(errors), title="Intensity"))
     if storms:
