@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,12 @@ from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import Settings
 
 TILE = 16  # cells along either side of the tiles in which vorticity is worked out
+BAND = 32  # rows of cells in which it is worked out everywhere, few enough for the processor's cache
+FEW_TILES = 16  # that make it no worth to leave some out
 SEAM = 8  # cells by which a grid round the globe overlaps itself beyond what its storms' surroundings need
 ONE_CELL = np.array([0, 1, 0, 1])  # the box of a cell, from its row, row, column, column
+
+_last = threading.local()
 
 
 class Cells:
@@ -42,19 +47,37 @@ class Cells:
         west, south = lon0 + dlon * ((size - 1) / 2 - pad * size), lat0 + dlat * (first + (size - 1) / 2)
         self.axes: Axes = (south, dlat * size, west, dlon * size)
         self.void = np.zeros((rows // size, columns // size + 2 * pad), np.bool_)
+        self.fields: Floats = np.empty((4, *self.void.shape))
+        self.room: Floats = np.empty(5 * self.void.size)
+        tops = np.arange(0, rows // size, BAND)
+        south_of, width = np.minimum(tops + BAND, rows // size), self.void.shape[1]
+        self.bands = np.stack([tops, south_of, 0 * tops, 0 * tops + width], axis=1)
+
+    @classmethod
+    def of(cls, frame: Frame, settings: Settings) -> Cells:
+        """Return the cells of a frame, those of the last frame of this thread again if they lie the same way.
+
+        For memory anew with each frame costs as much as half the work on it; one frame's results end with the next.
+        """
+        grid = (frame.axes, len(frame.latitude), len(frame.longitude), settings)
+        if getattr(_last, "grid", None) != grid:
+            _last.grid, _last.cells = grid, cls(frame, settings)
+        _last.cells.void[:] = False
+        return _last.cells
 
     def depth(self, mass: Field) -> Floats:
         """Return how far a mass field lies above its surroundings; cells without a value get the mean of all."""
         size, settings = self.layout.size, self.settings
-        means = np.empty(self.void.shape)
+        means, across, around, depth = self.fields
         block_means(mass, size, self.layout.top, -self.layout.pad * size, means)
         if not math.isfinite(means.sum()):
             lacking = ~np.isfinite(means)
             means[lacking] = self.mean(mass)
             self.void |= lacking
-        depth = smooth(means, self.axes, settings.smoothing, size)
+        smooth(means, self.axes, settings.smoothing, size, across, depth)
         if math.isfinite(settings.surroundings):
-            depth -= surroundings(means, self.axes, settings.surroundings)
+            surroundings(means, self.axes, settings.surroundings, across, around)
+            depth -= around
         else:
             depth -= depth.max()
         return depth
@@ -72,38 +95,45 @@ class Turning:
 
     def __init__(self, cells: Cells, u: Field, v: Field) -> None:
         self.cells, self.u, self.v = cells, u, v
-        self.values: Floats = np.empty(cells.void.shape)
-        self.fill = np.full(2, np.nan)
-        self._lay(TILE)
+        self.values: Floats = cells.fields[0]  # the means of a mass field, whose depth is known by now
+        self.fill, self.complete = np.full(2, np.nan), False
+        rows, columns = self.values.shape
+        self.tiles = np.zeros((-(-rows // TILE), -(-columns // TILE)), np.bool_)
 
     def ask_about(self, places: NDArray[np.int64], radius: float) -> None:
         """Make the vorticity known within `radius` km of some cells, and two cells beside them."""
-        self._ask(np.repeat(places, 2, axis=1) + ONE_CELL, radius)
+        if self.tiles.size <= FEW_TILES:
+            self.ask_all()
+        elif not self.complete:
+            self._ask(np.repeat(places, 2, axis=1) + ONE_CELL, radius)
 
     def ask_below(self, field: Floats, limit: float, margin: float) -> None:
         """Make the vorticity known where a field lies below a limit, and within `margin` km of there."""
-        boxes = below(field, self.cells.core, limit, self.tile)
-        if 2 * len(boxes) > self.tiles.size:  # the tiles' margins would cost more than the cells that nobody asks for
+        # Where half of the tiles are asked for, their margins cost more than the cells that nobody asks for.
+        boxes = below(field, self.cells.core, limit, TILE, self.tiles.size // 2)
+        if self.tiles.size <= FEW_TILES or 2 * len(boxes) > self.tiles.size:
             self.ask_all()
         else:
             self._ask(boxes, margin)
 
     def ask_all(self) -> None:
         """Make the vorticity known everywhere."""
-        self._lay(max(self.values.shape))
-        self._ask(np.array([[0, self.values.shape[0], 0, self.values.shape[1]]]), 0.0)
-
-    def _lay(self, tile: int) -> None:
-        rows, columns = self.values.shape
-        self.tile, self.tiles = tile, np.zeros((-(-rows // tile), -(-columns // tile)), np.bool_)
+        if not self.complete:
+            self._work_out(self.cells.bands)
+            self.tiles[:] = self.complete = True
 
     def _ask(self, boxes: NDArray[np.int64], radius: float) -> None:
         cells = self.cells
-        boxes = missing(boxes, cells.axes, radius, self.tiles, self.tile, self.values.shape)
+        boxes = missing(boxes, cells.axes, radius, self.tiles, TILE, self.values.shape)
+        if len(boxes):
+            self._work_out(boxes)
+
+    def _work_out(self, boxes: NDArray[np.int64]) -> None:
+        cells = self.cells
         work = (self.u, self.v, cells.axes, cells.layout, cells.settings.smoothing, boxes, self.fill, self.values)
-        if len(boxes) and not work_out(*work, cells.void):
+        if not work_out(*work, cells.void, cells.room):
             self.fill[:] = cells.mean(self.u), cells.mean(self.v)
-            work_out(*work, cells.void)
+            work_out(*work, cells.void, cells.room)
 
 
 def _overlap(settings: Settings, step: float) -> int:

@@ -128,17 +128,24 @@ def consensus(found: list[Estimate]) -> tuple[float, float, tuple[float, float, 
     """
     lat0, lon0 = found[0].lat, found[0].lon
     shrink = math.cos(math.radians(lat0))
-    total = sum(one.weight for one in found)
-    weighted = [(one.weight / total, (one.lon - lon0) * shrink, one.lat - lat0) for one in found]
-    east, north = sum(w * x for w, x, _ in weighted), sum(w * y for w, _, y in weighted)
+    total = east = north = 0.0
+    for one in found:
+        total += one.weight
+        east += one.weight * (one.lon - lon0) * shrink
+        north += one.weight * (one.lat - lat0)
+    east, north = east / total, north / total
     lat, lon = lat0 + north, lon0 + east / shrink
     if len(found) == 1:
         return lat, lon, (math.nan,) * 4
-    squares = sum(w * w for w, _, _ in weighted)
-    share = squares / (1 - squares) * (RADIUS * DEGREE) ** 2
-    xx = share * sum(w * (x - east) ** 2 for w, x, _ in weighted)
-    yy = share * sum(w * (y - north) ** 2 for w, _, y in weighted)
-    xy = share * sum(w * (x - east) * (y - north) for w, x, y in weighted)
+    squares = xx = yy = xy = 0.0
+    for one in found:
+        weight, x, y = one.weight / total, (one.lon - lon0) * shrink - east, one.lat - lat0 - north
+        squares += weight * weight
+        xx += weight * x * x
+        yy += weight * y * y
+        xy += weight * x * y
+    scale = squares / (1 - squares) * (RADIUS * DEGREE) ** 2
+    xx, yy, xy = scale * xx, scale * yy, scale * xy
     half, lean = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
     bearing = math.degrees(0.5 * math.atan2(2 * xy, yy - xx)) % 180.0
     return lat, lon, (math.sqrt(2 * half), math.sqrt(half + lean), math.sqrt(max(half - lean, 0.0)), bearing)

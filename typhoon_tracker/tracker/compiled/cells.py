@@ -33,128 +33,145 @@ def block_means(field: Field, size: int, top: int, left: int, means: Floats) -> 
     Columns may run over the field's edges, as those of a grid round the globe do.
     """
     rows, columns = means.shape
-    width, points = field.shape[1], columns * size
-    total = np.empty(points)
+    share = 1.0 / (size * size)
     for i in range(rows):
-        total[:] = 0.0
+        mean = means[i]
+        for j in range(columns):
+            mean[j] = 0.0
         for a in range(size):
-            at, done = left % width, 0
-            while done < points:
-                count = min(points - done, width - at)
-                for k in range(count):
-                    total[done + k] += field[top + i * size + a, at + k]
-                done, at = done + count, 0
-        if size == 2:  # the usual size, and without a loop four times as fast
-            for j in range(columns):
-                means[i, j] = (total[2 * j] + total[2 * j + 1]) / 4
-        else:
-            for j in range(columns):
-                s = 0.0
-                for b in range(size):
-                    s += total[j * size + b]
-                means[i, j] = s / (size * size)
+            at, done = left % field.shape[1], 0
+            while done < columns:
+                line = field[top + i * size + a, at : at + (columns - done) * size]
+                part = mean[done : done + len(line) // size]
+                if size == 2:  # the usual size; without a loop it is several times as fast
+                    for j in range(len(part)):
+                        part[j] += (np.float64(line[2 * j]) + np.float64(line[2 * j + 1])) * share
+                else:
+                    for j in range(len(part)):
+                        s = 0.0
+                        for b in range(size):
+                            s += line[j * size + b]
+                        part[j] += s * share
+                at, done = 0, done + len(part)
 
 
 @compiled
-def anticyclonic_vorticity(u: Floats, v: Floats, axes: Axes) -> Floats:
-    """Return relative vorticity in s-1, negative in cyclones of either hemisphere; zero on the outer cells."""
+def anticyclonic_vorticity(u: Floats, v: Floats, axes: Axes, vorticity: Floats) -> None:
+    """Set relative vorticity in s-1, negative in cyclones of either hemisphere; zero on the outer cells."""
     lat0, dlat, _, dlon = axes
     rows, columns = u.shape
-    vorticity = np.zeros((rows, columns))
+    for j in range(columns):
+        vorticity[0, j] = vorticity[rows - 1, j] = 0.0
     for i in range(1, rows - 1):
         lat = lat0 + i * dlat
         metres = 1000.0 * RADIUS * DEGREE * max(math.cos(lat * DEGREE), 1e-6)
         sign = 1.0 if lat < 0 else -1.0
         by_x, by_y = sign / (2 * dlon * metres), sign / (2 * dlat * metres)
         above, below = math.cos((lat - dlat) * DEGREE) * by_y, math.cos((lat + dlat) * DEGREE) * by_y
+        north, south, here, there = u[i - 1], u[i + 1], v[i], vorticity[i]
         for j in range(1, columns - 1):
-            vorticity[i, j] = (v[i, j + 1] - v[i, j - 1]) * by_x - (u[i + 1, j] * below - u[i - 1, j] * above)
-    return vorticity
+            there[j] = (here[j + 1] - here[j - 1]) * by_x - (south[j] * below - north[j] * above)
+        there[0] = there[columns - 1] = 0.0
 
 
 @compiled
-def smooth(field: Floats, axes: Axes, scale: float, size: int) -> Floats:
-    """Return a field filtered by (a, 1 - 2a, a) passes along both axes, with a standard deviation of `scale` km in all.
+def smooth(field: Floats, axes: Axes, scale: float, size: int, across: Floats, along: Floats) -> None:
+    """Set `along` to a field filtered along both axes by (a, 1 - 2a, a) passes, with `scale` km of standard deviation.
 
-    `size`: of the blocks that the cells are means over, in points; such a mean has a variance of its own.
+    `size`: of the blocks that the cells are means over, in points; such a mean has a variance of its own. `across` is
+    room to work in.
     """
     lat0, dlat, _, dlon = axes
     rows, columns = field.shape
     own = (1.0 - 1.0 / (size * size)) / 12.0  # in squared cells
-    across, along, line = field.copy(), np.empty((rows, columns)), np.empty(columns)
+    line, passed = np.empty(columns), np.empty(columns)
     for i in range(rows):
+        here, there = field[i], across[i]
+        for j in range(columns):
+            line[j] = passed[j] = here[j]
         dx = abs(dlon) * DEGREE * RADIUS * max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
         needed = max((scale / dx) ** 2 - own, 0.0)
         passes = min(math.ceil(2 * needed), MAX_PASSES)  # half a squared cell is what one pass adds at most
         for _ in range(passes):
             side = min(needed / (2 * passes), 0.25)
-            for j in range(columns):
-                line[j] = across[i, j]
             for j in range(1, columns - 1):
-                across[i, j] = (1 - 2 * side) * line[j] + side * (line[j - 1] + line[j + 1])
+                passed[j] = (1 - 2 * side) * line[j] + side * (line[j - 1] + line[j + 1])
+            line, passed = passed, line
+        for j in range(columns):
+            there[j] = line[j]
     needed = max((scale / (abs(dlat) * DEGREE * RADIUS)) ** 2 - own, 0.0)
     passes = min(math.ceil(2 * needed), MAX_PASSES)
+    # All passes along latitude at once: their weights, by distance in rows, and rows mirrored at the edges.
+    weights = np.zeros(MAX_PASSES + 2)
+    weights[0] = 1.0
     for _ in range(passes):
-        side = min(needed / (2 * passes), 0.25)
-        for i in range(rows):
-            north, south = max(i - 1, 0), min(i + 1, rows - 1)
+        side, inner = min(needed / (2 * passes), 0.25), weights[1]
+        for k in range(MAX_PASSES + 1):
+            outer = weights[k + 1]
+            weights[k], inner = (1 - 2 * side) * weights[k] + side * (inner + outer), weights[k]
+    for i in range(rows):
+        here, there = across[i], along[i]
+        for j in range(columns):
+            there[j] = weights[0] * here[j]
+        for k in range(1, passes + 1):
+            north, south = across[_mirrored(i - k, rows)], across[_mirrored(i + k, rows)]
             for j in range(columns):
-                along[i, j] = (1 - 2 * side) * across[i, j] + side * (across[north, j] + across[south, j])
-        across, along = along, across
-    return across
+                there[j] += weights[k] * (north[j] + south[j])
 
 
 @compiled
-def surroundings(field: Floats, axes: Axes, scale: float) -> Floats:
-    """Return a field averaged twice over a box, which has a standard deviation of `scale` km; cut off at the edges."""
+def _mirrored(i: int, rows: int) -> int:
+    """Return the row that a row beyond the edges mirrors, the outermost one being its own first image."""
+    i = i % (2 * rows)
+    return i if i < rows else 2 * rows - 1 - i
+
+
+@compiled
+def surroundings(field: Floats, axes: Axes, scale: float, across: Floats, along: Floats) -> None:
+    """Set `along` to a field averaged twice over a box: a standard deviation of `scale` km, cut off at the edges.
+
+    `across` is room to work in.
+    """
     lat0, dlat, _, dlon = axes
     rows, columns = field.shape
     width = math.sqrt(6.0) * scale  # km, of a box: two of them have the variance scale^2
     high = max(round((width / (abs(dlat) * DEGREE * RADIUS) - 1) / 2), 1)
-    across, along, total = np.empty((rows, columns)), field.copy(), np.empty(columns)
-    for _ in range(2):
+    total, zero = np.empty(columns), np.zeros(columns)
+    for turn in range(2):
+        now = along if turn else field
         for i in range(rows):
             dx = abs(dlon) * DEGREE * RADIUS * max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
-            wide = min(max(round((width / dx - 1) / 2), 1), columns - 1)
-            _running_mean(along, i, wide, across)
+            _running_mean(now[i], min(max(round((width / dx - 1) / 2), 1), columns - 1), across[i])
         for j in range(columns):
             total[j] = 0.0
         for i in range(-high, rows):
-            if i + high < rows:
-                for j in range(columns):
-                    total[j] += across[i + high, j]
-            if i - high - 1 >= 0:
-                for j in range(columns):
-                    total[j] -= across[i - high - 1, j]
-            if i >= 0:
-                share = 1.0 / (min(i + high, rows - 1) - max(i - high, 0) + 1)
-                for j in range(columns):
-                    along[i, j] = total[j] * share
-    return along
+            entering = across[i + high] if i + high < rows else zero
+            leaving = across[i - high - 1] if i > high else zero
+            there = along[max(i, 0)]  # is overwritten by the first row that counts
+            share = 1.0 / (min(i + high, rows - 1) - max(i - high, 0) + 1)
+            for j in range(columns):
+                total[j] += entering[j] - leaving[j]
+                there[j] = total[j] * share
 
 
 @compiled
-def _running_mean(field: Floats, i: int, wide: int, means: Floats) -> None:
-    """Set a row to the means over `wide` values on either side, fewer at the ends."""
-    columns = field.shape[1]
-    # Sums over 1, 2, 4, ... values, and from them those over all: every loop is free of dependences between its steps.
-    sums, doubled = np.zeros(columns + 2 * wide), np.empty(columns + 2 * wide)
-    for j in range(columns):
-        sums[wide + j] = field[i, j]
-        means[i, j] = 0.0
-    start, span, rest = 0, 1, 2 * wide + 1
-    while rest:
-        if rest & 1:
-            for j in range(columns):
-                means[i, j] += sums[start + j]
-            start += span
-        for j in range(len(sums) - 2 * span + 1):
-            doubled[j] = sums[j] + sums[j + span]
-        sums, doubled = doubled, sums
-        span, rest = 2 * span, rest >> 1
-    share = 1.0 / (2 * wide + 1)
-    for j in range(columns):
-        means[i, j] *= share
-    for j in range(columns):
-        if j < wide or j >= columns - wide:
-            means[i, j] *= (2 * wide + 1) / (min(j + wide, columns - 1) - max(j - wide, 0) + 1)
+def _running_mean(line: Floats, wide: int, means: Floats) -> None:
+    """Set `means` to those of a line over `wide` values on either side, fewer at its ends."""
+    columns, full = len(line), 2 * wide + 1
+    first, last = min(wide + 1, columns), max(columns - wide, min(wide + 1, columns))
+    s = 0.0
+    for j in range(min(wide, columns)):
+        s += line[j]
+    for j in range(first):
+        if j + wide < columns:
+            s += line[j + wide]
+        means[j] = s / (min(j + wide, columns - 1) + 1)
+    if last > first:
+        entering, leaving, there = line[full : full + last - first], line[: last - first], means[first:last]
+        share = 1.0 / full
+        for k in range(last - first):
+            s += entering[k] - leaving[k]
+            there[k] = s * share
+    for j in range(last, columns):
+        s -= line[j - wide - 1]
+        means[j] = s / (columns - max(j - wide, 0))

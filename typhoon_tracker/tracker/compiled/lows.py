@@ -26,17 +26,22 @@ def minima(
     dy = abs(dlat) * DEGREE * RADIUS
     ni = max(round(near / dy), 1)
     found, count = np.empty((rows * width // 4 + 1, 2), np.int64), 0
+    first, last = max(columns[0], 1), min(columns[1], width - 1)
+    lower = np.empty(max(last - first, 0), np.bool_)
     for i in range(1, rows - 1):
+        # First than its neighbours alone, in a loop without branches.
+        here, north, south = field[i, first:last], field[i - 1, first:last], field[i + 1, first:last]
+        west, east = field[i, first - 1 : last - 1], field[i, first + 1 : last + 1]
+        for k in range(len(lower)):
+            least = min(min(north[k], south[k]), west[k])
+            lower[k] = (here[k] < below) & (here[k] <= least) & (here[k] < east[k])
         cos_phi = max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
         nj = min(max(round(near / (dy * cos_phi * abs(dlon / dlat))), 1), width // 2)
-        for j in range(max(columns[0], 1), min(columns[1], width - 1)):
-            if where.size and not where[i, j] < under:
+        for k in range(len(lower)):
+            if not lower[k] or (where.size and not where[i, first + k] < under):
                 continue
-            here = field[i, j]
-            if not (here < below and here <= field[i, j - 1] and here < field[i, j + 1]):
-                continue
-            if _lowest(field, i, j, ni, nj):
-                found[count, 0], found[count, 1] = i, j
+            if _lowest(field, i, first + k, ni, nj):
+                found[count, 0], found[count, 1] = i, first + k
                 count += 1
     return found[:count].copy()
 
@@ -55,68 +60,64 @@ def _lowest(field: Floats, i: int, j: int, ni: int, nj: int) -> bool:
 
 @compiled
 def closed(
-    field: Floats,
-    turning: Floats,
-    void: NDArray[np.bool_],
-    places: NDArray[np.int64],
-    axes: Axes,
-    least: float,
-    within: float,
-    strong: float,
-    radius: float,
-) -> Floats:
-    """Return those of the minima that are closed and turn: rows of latitude, longitude, depth, cyclonic vorticity.
+    field: Floats, void: NDArray[np.bool_], places: NDArray[np.int64], axes: Axes, least: float, within: float
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return the rows and columns of those of the minima that are closed, and rows of their latitude, longitude, depth.
 
     A minimum's depth is by how much the field lies higher somewhere within `within` km along a great circle, in that of
-    the directions where it rises least; it must be `least`. The vorticity, which is the highest within `radius` km of
-    a field that is negative in cyclones, must be `strong`; it is NaN where that field has no cells. None of the cells
-    two rows or columns away may be `void`.
+    the directions where it rises least; it must be `least`. None of the cells two rows or columns away may be `void`.
     """
-    found, count = np.empty((len(places), 4)), 0
+    kept, found, count = np.empty_like(places), np.empty((len(places), 3)), 0
+    step = abs(axes[1]) * DEGREE
+    steps, courses = np.empty((int(within / (step * RADIUS)) + 1, 2)), np.empty((DIRECTIONS, 2))
+    for k in range(len(steps)):
+        steps[k, 0], steps[k, 1] = math.sin((k + 1) * step), math.cos((k + 1) * step)
+    for d in range(DIRECTIONS):
+        # Neighbours in direction are not neighbours in turn: an open side shows early.
+        course = 2 * math.pi * ((d * 5) % DIRECTIONS) / DIRECTIONS
+        courses[d, 0], courses[d, 1] = math.sin(course), math.cos(course)
     for k in range(len(places)):
         i, j = places[k, 0], places[k, 1]
-        vorticity = -_lowest_near(turning, axes, i, j, radius) if turning.size else np.nan
-        if vorticity < strong:
-            continue
-        depth = _rise(field, axes, i, j, within, least)
-        if not depth >= least:
-            continue
-        clear = True
-        for a in range(max(i - 2, 0), min(i + 3, void.shape[0])):
-            for b in range(max(j - 2, 0), min(j + 3, void.shape[1])):
-                clear = clear and not void[a, b]
-        if not clear:
+        depth = _rise(field, axes, i, j, steps, courses, least)
+        if not depth >= least or not clear(void, i, j):
             continue
         here, up, down, left, right = field[i, j], field[i - 1, j], field[i + 1, j], field[i, j - 1], field[i, j + 1]
         bend_y, bend_x = up + down - 2 * here, left + right - 2 * here
         di = min(max((up - down) / (2 * bend_y), -0.5), 0.5) if bend_y > 0 else 0.0
         dj = min(max((left - right) / (2 * bend_x), -0.5), 0.5) if bend_x > 0 else 0.0
         found[count, 0], found[count, 1] = axes[0] + (i + di) * axes[1], axes[2] + (j + dj) * axes[3]
-        found[count, 2], found[count, 3] = depth, vorticity
+        found[count, 2], kept[count, 0], kept[count, 1] = depth, i, j
         count += 1
-    return found[:count]
+    return kept[:count].copy(), found[:count]
 
 
 @compiled
-def _rise(field: Floats, axes: Axes, i: int, j: int, within: float, least: float) -> float:
-    """Return by how much the field lies higher somewhere within `within` km along a great circle from a cell.
+def clear(void: NDArray[np.bool_], i: int, j: int) -> bool:
+    """Tell whether no cell within two rows and columns of this one is void."""
+    for a in range(max(i - 2, 0), min(i + 3, void.shape[0])):
+        for b in range(max(j - 2, 0), min(j + 3, void.shape[1])):
+            if void[a, b]:
+                return False
+    return True
 
-    That is of the directions the one where it rises least; the search ends once one rises less than `least`.
+
+@compiled
+def _rise(field: Floats, axes: Axes, i: int, j: int, steps: Floats, courses: Floats, least: float) -> float:
+    """Return by how much the field lies higher along the course from a cell along which it rises least.
+
+    steps, courses: the sine and cosine of the ways along great circles and of the courses. The search ends once the
+    field rises less than `least` along one.
     """
     lat0, dlat, _lon0, dlon = axes
     rows, columns = field.shape
-    step = abs(dlat) * DEGREE * RADIUS
     phi = (lat0 + i * dlat) * DEGREE
     sin0, cos0 = math.sin(phi), math.cos(phi)
     smallest, here = np.inf, field[i, j]
-    for d in range(DIRECTIONS):
-        # Neighbours in direction are not neighbours in turn: an open side shows early.
-        course = 2 * math.pi * ((d * 5) % DIRECTIONS) / DIRECTIONS
-        sin_course, cos_course = math.sin(course), math.cos(course)
+    for d in range(len(courses)):
+        sin_course, cos_course = courses[d, 0], courses[d, 1]
         highest = -np.inf
-        for k in range(1, int(within / step) + 2):
-            delta = k * step / RADIUS
-            sin_delta, cos_delta = math.sin(delta), math.cos(delta)
+        for k in range(len(steps)):
+            sin_delta, cos_delta = steps[k, 0], steps[k, 1]
             sin_phi = sin0 * cos_delta + cos0 * sin_delta * cos_course
             dlam = math.atan2(sin_course * sin_delta * cos0, cos_delta - sin0 * sin_phi)
             y = (math.asin(min(max(sin_phi, -1.0), 1.0)) / DEGREE - lat0) / dlat
@@ -138,7 +139,7 @@ def _rise(field: Floats, axes: Axes, i: int, j: int, within: float, least: float
 
 
 @compiled
-def _lowest_near(field: Floats, axes: Axes, i: int, j: int, radius: float) -> float:
+def lowest_near(field: Floats, axes: Axes, i: int, j: int, radius: float) -> float:
     """Return the lowest value of a field within `radius` km of a cell."""
     rows, columns = field.shape
     dy = abs(axes[1]) * DEGREE * RADIUS

@@ -18,20 +18,27 @@ MARGIN = MAX_PASSES + 1  # cells about a tile on which its vorticity, smoothed, 
 
 
 @compiled
-def below(field: Floats, columns: tuple[int, int], limit: float, tile: int) -> Boxes:
-    """Return the boxes, one a tile at most, that hold the cells between two columns where a field is below a limit."""
+def below(field: Floats, columns: tuple[int, int], limit: float, tile: int, enough: int) -> Boxes:
+    """Return the boxes, one a tile at most, that hold the cells between two columns where a field is below a limit.
+
+    Where more than `enough` tiles hold such cells, the boxes are those of the first tiles and one more than enough.
+    """
     rows, width = field.shape
-    boxes, count = np.empty((math.ceil(rows / tile) * math.ceil(width / tile), 4), np.int64), 0
+    boxes, count = np.empty((enough + 1, 4), np.int64), 0
     for top in range(0, rows, tile):
-        for left in range(0, width, tile):
+        for left in range(max(columns[0] // tile * tile, 0), min(columns[1], width), tile):
             north, south, west, east = rows, -1, width, -1
             for i in range(top, min(top + tile, rows)):
-                for j in range(max(left, columns[0]), min(left + tile, columns[1])):
-                    if field[i, j] < limit:
+                line = field[i, max(left, columns[0]) : min(left + tile, columns[1])]
+                for k in range(len(line)):
+                    if line[k] < limit:
+                        j = max(left, columns[0]) + k
                         north, south, west, east = min(north, i), i, min(west, j), max(east, j)
             if south >= 0:
                 boxes[count, 0], boxes[count, 1], boxes[count, 2], boxes[count, 3] = north, south + 1, west, east + 1
                 count += 1
+                if count > enough:
+                    return boxes
     return boxes[:count]
 
 
@@ -73,34 +80,40 @@ def work_out(
     fill: Floats,
     turning: Floats,
     void: Mask,
+    room: Floats,
 ) -> bool:
     """Set the vorticity, smoothed over `scale` km and negative in cyclones, in some boxes of cells.
 
     Cells that lack a value of u or v get those of `fill` and are noted in `void`; False where `fill` is NaN then.
+    `room` to work in is five times that of all cells.
     """
     rows, width = turning.shape
     for k in range(len(boxes)):
         i0, i1 = max(boxes[k, 0] - MARGIN, 0), min(boxes[k, 1] + MARGIN, rows)
         j0, j1 = max(boxes[k, 2] - MARGIN, 0), min(boxes[k, 3] + MARGIN, width)
-        means = np.empty((2, i1 - i0, j1 - j0))
+        high, wide = i1 - i0, j1 - j0
+        work = room[: 5 * high * wide].reshape((5, high, wide))
         for component in range(2):
-            field, mean = v if component else u, means[component]
+            field, mean = v if component else u, work[component]
             block_means(field, layout.size, layout.top + i0 * layout.size, (j0 - layout.pad) * layout.size, mean)
-            total = np.zeros(j1 - j0)
-            for i in range(i1 - i0):
-                for j in range(j1 - j0):
-                    total[j] += mean[i, j]
+            total = np.zeros(wide)
+            for i in range(high):
+                line = mean[i]
+                for j in range(wide):
+                    total[j] += line[j]
             if math.isfinite(total.sum()):
                 continue
             if math.isnan(fill[component]):
                 return False
-            for i in range(i1 - i0):
-                for j in range(j1 - j0):
+            for i in range(high):
+                for j in range(wide):
                     if not math.isfinite(mean[i, j]):
                         mean[i, j], void[i0 + i, j0 + j] = fill[component], True
         part = (axes[0] + i0 * axes[1], axes[1], axes[2] + j0 * axes[3], axes[3])
-        values = smooth(anticyclonic_vorticity(means[0], means[1], part), part, scale, layout.size)
+        anticyclonic_vorticity(work[0], work[1], part, work[2])
+        smooth(work[2], part, scale, layout.size, work[3], work[4])
         for i in range(boxes[k, 0], boxes[k, 1]):
-            for j in range(boxes[k, 2], boxes[k, 3]):
-                turning[i, j] = values[i - i0, j - j0]
+            line, there = work[4, i - i0, boxes[k, 2] - j0 :], turning[i, boxes[k, 2] : boxes[k, 3]]
+            for j in range(len(there)):
+                there[j] = line[j]
     return True
