@@ -33,26 +33,31 @@ def block_means(field: Field, size: int, top: int, left: int, means: Floats) -> 
     Columns may run over the field's edges, as those of a grid round the globe do.
     """
     rows, columns = means.shape
-    share = 1.0 / (size * size)
+    points, share = columns * size, 1.0 / (size * size)
+    total = np.empty(points)
     for i in range(rows):
-        mean = means[i]
-        for j in range(columns):
-            mean[j] = 0.0
         for a in range(size):
             at, done = left % field.shape[1], 0
-            while done < columns:
-                line = field[top + i * size + a, at : at + (columns - done) * size]
-                part = mean[done : done + len(line) // size]
-                if size == 2:  # the usual size; without a loop it is several times as fast
-                    for j in range(len(part)):
-                        part[j] += (np.float64(line[2 * j]) + np.float64(line[2 * j + 1])) * share
+            while done < points:
+                line = field[top + i * size + a, at : at + points - done]
+                part = total[done : done + len(line)]
+                if a == 0:
+                    for k in range(len(line)):
+                        part[k] = line[k]
                 else:
-                    for j in range(len(part)):
-                        s = 0.0
-                        for b in range(size):
-                            s += line[j * size + b]
-                        part[j] += s * share
-                at, done = 0, done + len(part)
+                    for k in range(len(line)):
+                        part[k] += line[k]
+                at, done = 0, done + len(line)
+        mean = means[i]
+        if size == 2:  # the usual size; without a loop it is several times as fast
+            for j in range(columns):
+                mean[j] = (total[2 * j] + total[2 * j + 1]) * share
+        else:
+            for j in range(columns):
+                s = 0.0
+                for b in range(size):
+                    s += total[j * size + b]
+                mean[j] = s * share
 
 
 @compiled
@@ -157,21 +162,23 @@ def surroundings(field: Floats, axes: Axes, scale: float, across: Floats, along:
 @compiled
 def _running_mean(line: Floats, wide: int, means: Floats) -> None:
     """Set `means` to those of a line over `wide` values on either side, fewer at its ends."""
-    columns, full = len(line), 2 * wide + 1
-    first, last = min(wide + 1, columns), max(columns - wide, min(wide + 1, columns))
-    s = 0.0
-    for j in range(min(wide, columns)):
-        s += line[j]
-    for j in range(first):
-        if j + wide < columns:
-            s += line[j + wide]
-        means[j] = s / (min(j + wide, columns - 1) + 1)
-    if last > first:
-        entering, leaving, there = line[full : full + last - first], line[: last - first], means[first:last]
-        share = 1.0 / full
-        for k in range(last - first):
-            s += entering[k] - leaving[k]
-            there[k] = s * share
-    for j in range(last, columns):
-        s -= line[j - wide - 1]
-        means[j] = s / (columns - max(j - wide, 0))
+    columns = len(line)
+    # From both ends at once: a sum waits for the one before it, but not for the other end's.
+    west, east = 0.0, 0.0
+    for k in range(min(wide, columns)):
+        west += line[k]
+        east += line[columns - 1 - k]
+    for k in range(min(wide + 1, columns)):
+        if k + wide < columns:
+            west += line[k + wide]
+            east += line[columns - 1 - k - wide]
+        share = 1.0 / (min(k + wide, columns - 1) + 1)
+        means[k], means[columns - 1 - k] = west * share, east * share
+    share, between = 1.0 / (2 * wide + 1), columns - 2 * (wide + 1)
+    for k in range(max(between, 0) // 2):
+        west += line[2 * wide + 1 + k] - line[k]
+        east += line[columns - 2 - 2 * wide - k] - line[columns - 1 - k]
+        means[wide + 1 + k], means[columns - 2 - wide - k] = west * share, east * share
+    if between > 0 and between % 2:
+        k = between // 2
+        means[wide + 1 + k] = (west + line[2 * wide + 1 + k] - line[k]) * share
