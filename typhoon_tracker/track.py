@@ -25,18 +25,20 @@ def create(**columns: object) -> pd.DataFrame:
     missing = [name for name in ("track_id", "time", "lat", "lon") if name not in columns]
     if missing:
         raise InputError(f"a track table needs the column {', '.join(missing)}.")
-    table = pd.DataFrame(columns)
+    given = pd.DataFrame(columns)
+    made: dict[str, object] = {str(name): given[name] for name in given}
     for name in NUMERIC:
-        table[name] = pd.to_numeric(table[name]).astype(float) if name in table else np.nan
-    table["track_id"] = table["track_id"].astype(str)
-    table["time"] = pd.to_datetime(table["time"]).astype("datetime64[ns]")
-    if "init_time" in table:
-        table["init_time"] = table["init_time"].astype("datetime64[ns]")
-    if "lead_time" in table:
-        table["lead_time"] = table["lead_time"].astype("timedelta64[ns]")
-    table["lon"] = wrap(table["lon"].to_numpy())
-    first = [*COLUMNS, *(name for name in FORECAST_COLUMNS if name in table)]
-    return validate(table[[*first, *(name for name in table if name not in first)]])
+        made[name] = pd.to_numeric(given[name]).astype(float) if name in given else np.nan
+    made["track_id"] = given["track_id"].astype(str)
+    made["time"] = pd.to_datetime(given["time"]).astype("datetime64[ns]")
+    if "init_time" in given:
+        made["init_time"] = given["init_time"].astype("datetime64[ns]")
+    if "lead_time" in given:
+        made["lead_time"] = given["lead_time"].astype("timedelta64[ns]")
+    made["lon"] = wrap(made["lon"])  # type: ignore[arg-type]
+    first = [*COLUMNS, *(name for name in FORECAST_COLUMNS if name in given)]
+    order = [*first, *(name for name in made if name not in first)]
+    return validate(pd.DataFrame({name: made[name] for name in order}, index=given.index))
 
 
 def validate(table: pd.DataFrame) -> pd.DataFrame:

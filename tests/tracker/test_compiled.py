@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from numba.core import caching
+from pathlib import Path
 
-from typhoon_tracker.tracker.compiled import compiled
+import pytest
+from numba.core import caching, config
+
+from typhoon_tracker.tracker.compiled import cache
+from typhoon_tracker.tracker.compiled.cache import compiled
 
 
 def twice(value: float) -> float:
@@ -18,3 +21,29 @@ def test_without_a_folder_to_write_to_it_compiles_all_the_same(monkeypatch: pyte
 
     monkeypatch.setattr(caching._CacheLocator, "ensure_cache_path", refuse)
     assert compiled(twice)(21.0) == 42.0
+
+
+def test_a_package_that_may_not_be_written_to_keeps_its_code_in_the_users_cache_until_any_file_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ensure = caching._CacheLocator.ensure_cache_path
+
+    def refuse(locator: caching._CacheLocator) -> None:
+        if Path(locator.get_cache_path()).name == "__pycache__":
+            raise OSError("read-only file system")
+        ensure(locator)
+
+    monkeypatch.setattr(caching._CacheLocator, "ensure_cache_path", refuse)
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def hits() -> int:
+        function = compiled(twice)
+        assert function(21.0) == 42.0
+        return sum(function.stats.cache_hits.values())
+
+    assert hits() == 0
+    assert list(tmp_path.rglob("*.nbi"))
+    assert hits() == 1
+    monkeypatch.setattr(cache, "SOURCES", b"another state of the folder")
+    assert hits() == 0

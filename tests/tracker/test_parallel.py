@@ -50,12 +50,19 @@ def test_blocks_change_nothing_and_hold_few_times(data, tmp_path, small_blocks):
     path = tmp_path / "fields.nc"
     data.to_netcdf(path, engine="h5netcdf")
     made = series.blocks(str(path))
-    assert [block.load().sizes["time"] for block in made] == [3, 3, 3, 3, 1]
+    assert [block.load().sizes["time"] for block in made] == [3, 3, 3, 2, 2]
     done = []
     table = track_files(str(path), progress=lambda *at: done.append(at))
     pd.testing.assert_frame_equal(table, find_storms(data), check_exact=True)
     assert done == [("tracking storms", i, 5) for i in range(1, 6)]
     assert distance(table.lat, table.lon, TRUTH.lat, TRUTH.lon).mean() < 2.0
+
+
+@pytest.mark.parametrize(("workers", "sizes"), [(2, [3, 2, 2, 2, 2, 2]), (4, [2, 2, 2, 2, 2, 1, 1, 1]), (20, [1] * 13)])
+def test_every_worker_gets_about_as_many_times(data, tmp_path, small_blocks, workers, sizes):
+    path = tmp_path / "fields.nc"
+    data.to_netcdf(path, engine="h5netcdf")
+    assert [block.load().sizes["time"] for block in series.blocks(str(path), workers=workers)] == sizes
 
 
 def test_variables_and_times_may_lie_in_files_of_their_own(data, tmp_path, small_blocks):

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from typhoon_tracker.geo.sphere import distance
-from typhoon_tracker.tracker import fits
 from typhoon_tracker.tracker.centre import fit_scale, locate
+from typhoon_tracker.tracker.compiled.sphere import separation
+from typhoon_tracker.tracker.compiled.surface import vertex
 from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import Settings
 
@@ -23,11 +24,11 @@ def centres(frame: Frame, lat: float, lon: float) -> dict[str, Position]:
     """Return the centre by each of `METHODS` about (lat, lon); NaN where a method finds none."""
     settings = Settings()
     assert frame.mass is not None
-    y, x, _, good = fits.vertex(frame.mass, frame.axes, lat, lon, fit_scale(frame, settings))
+    y, x, _, good = vertex(frame.mass, frame.axes, lat, lon, fit_scale(frame, settings))
     found = locate(frame, lat, lon, settings)
     return {
         "lowest": _lowest(frame, lat, lon, settings.max_separation),
-        "paraboloid": (y, x) if good and fits.separation(lat, lon, y, x) <= settings.max_separation else NOWHERE,
+        "paraboloid": (y, x) if good and separation(lat, lon, y, x) <= settings.max_separation else NOWHERE,
         "fix": NOWHERE if found is None else (found.lat, found.lon),
     }
 

@@ -194,11 +194,18 @@ def load(
         [variable.isel({rows.dim: row, columns.dim: column}).transpose(*order).values for column in columns.runs]
         for row in rows.runs
     ]
-    values = np.concatenate([np.concatenate(part, axis=-1) for part in parts], axis=-2)
+    values = _joined([_joined(part, -1) for part in parts], -2)
     if expver is not None:
         streams = np.argsort([int(stream) for stream in variable[expver].values], kind="stable")
         merged = values[streams[0]]
         for stream in streams[1:]:
             merged = np.where(np.isnan(merged), values[stream], merged)
         values = merged
-    return values[None] if time_dim is None else values[kept]
+    if time_dim is None:
+        return values[None]
+    return values if kept.all() else values[kept]
+
+
+def _joined(parts: list[np.ndarray], axis: int) -> np.ndarray:
+    """Concatenate arrays; one alone, as whole grids come, is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)

@@ -1,235 +1,145 @@
-"""Storms stand out in coarse cells: means over blocks of grid points, filtered, and their closed lows and vortices."""
+"""A frame in coarse cells: how they lie on its grid, how deep its mass field is there and how its wind turns."""
 
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
 
-from typhoon_tracker.tracker.compiled import compiled
+from typhoon_tracker.geo.sphere import KM_PER_DEGREE
+from typhoon_tracker.tracker.compiled.cells import Layout, block_means, smooth, surroundings
+from typhoon_tracker.tracker.compiled.sphere import Axes, Field, Floats
+from typhoon_tracker.tracker.compiled.vorticity import below, missing, work_out
+from typhoon_tracker.tracker.frame import Frame
+from typhoon_tracker.tracker.settings import Settings
 
-Floats = NDArray[np.float64]
-Axes = tuple[float, float, float, float]  # latitude of the first row and step, longitude of the first column and step
+TILE = 16  # cells along either side of the tiles in which vorticity is worked out
+BAND = 32  # rows of cells in which it is worked out everywhere, few enough for the processor's cache
+FEW_TILES = 16  # that make it no worth to leave some out
+SEAM = 8  # cells by which a grid round the globe overlaps itself beyond what its storms' surroundings need
+ONE_CELL = np.array([0, 1, 0, 1])  # the box of a cell, from its row, row, column, column
 
-RADIUS = 6371.0  # km
-DEGREE = math.pi / 180.0
-DIRECTIONS = 16
-MAX_PASSES = 3
-
-
-@compiled
-def block_means(field: NDArray[np.float32], size: int) -> Floats:
-    """Return the means of a field over blocks of size x size points; points left over at the far edges are dropped."""
-    rows, columns = field.shape[0] // size, field.shape[1] // size
-    means = np.empty((rows, columns))
-    total = np.empty(columns * size)
-    for i in range(rows):
-        for j in range(columns * size):
-            total[j] = 0.0
-        for a in range(size):
-            for j in range(columns * size):
-                total[j] += field[i * size + a, j]
-        for j in range(columns):
-            s = 0.0
-            for b in range(size):
-                s += total[j * size + b]
-            means[i, j] = s / (size * size)
-    return means
+_last = threading.local()
 
 
-@compiled
-def cyclonic_vorticity(u: Floats, v: Floats, axes: Axes) -> Floats:
-    """Return relative vorticity in s-1, positive in cyclones of either hemisphere; zero on the outer cells."""
-    lat0, dlat, _, dlon = axes
-    rows, columns = u.shape
-    vorticity = np.zeros((rows, columns))
-    for i in range(1, rows - 1):
-        lat = lat0 + i * dlat
-        cos_phi = max(math.cos(lat * DEGREE), 1e-6)
-        above, below = math.cos((lat - dlat) * DEGREE), math.cos((lat + dlat) * DEGREE)
-        metres = 1000.0 * RADIUS * DEGREE
-        sign = -1.0 if lat < 0 else 1.0
-        by_x = sign / (2 * dlon * metres * cos_phi)
-        by_y = sign / (2 * dlat * metres * cos_phi)
-        for j in range(1, columns - 1):
-            vorticity[i, j] = (v[i, j + 1] - v[i, j - 1]) * by_x - (u[i + 1, j] * below - u[i - 1, j] * above) * by_y
-    return vorticity
+class Cells:
+    """The cells of a frame: as many grid points in one as the smoothing allows, poleward rows left out.
 
-
-@compiled
-def smooth(field: Floats, axes: Axes, scale: float, size: int) -> Floats:
-    """Return a field filtered by (a, 1 - 2a, a) passes along both axes, with a standard deviation of `scale` km in all.
-
-    `size`: of the blocks that the cells are means over, in points; such a mean has a variance of its own.
+    `axes` are those of the cells, `core` the first column and the one behind the last of those that are not there twice
+    (a grid round the globe overlaps itself, so that the seam is as any other place), `void` the cells without a value.
     """
-    lat0, dlat, _, dlon = axes
-    rows, columns = field.shape
-    own = (1.0 - 1.0 / (size * size)) / 12.0  # in squared cells
-    dy = abs(dlat) * DEGREE * RADIUS
-    across, along, line = np.empty((rows, columns)), np.empty((rows, columns)), np.empty(columns)
-    for i in range(rows):
-        for j in range(columns):
-            across[i, j] = field[i, j]
-        dx = abs(dlon) * DEGREE * RADIUS * max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
-        needed = max((scale / dx) ** 2 - own, 0.0)
-        passes = min(math.ceil(2 * needed), MAX_PASSES)  # half a squared cell is what one pass adds at most
-        for _ in range(passes):
-            a = min(needed / (2 * passes), 0.25)
-            for j in range(columns):
-                line[j] = across[i, j]
-            for j in range(1, columns - 1):
-                across[i, j] = (1 - 2 * a) * line[j] + a * (line[j - 1] + line[j + 1])
-    needed = max((scale / dy) ** 2 - own, 0.0)
-    passes = min(math.ceil(2 * needed), MAX_PASSES)
-    for _ in range(passes):
-        a = min(needed / (2 * passes), 0.25)
-        for i in range(rows):
-            north, south = max(i - 1, 0), min(i + 1, rows - 1)
-            for j in range(columns):
-                along[i, j] = (1 - 2 * a) * across[i, j] + a * (across[north, j] + across[south, j])
-        across, along = along, across
-    return across
+
+    def __init__(self, frame: Frame, settings: Settings) -> None:
+        lat0, dlat, lon0, dlon = frame.axes
+        edges = sorted((side * (settings.max_latitude + 1.0) - lat0) / dlat for side in (-1.0, 1.0))
+        first, last = max(math.ceil(edges[0]), 0), min(math.floor(edges[1]) + 1, len(frame.latitude))
+        rows, columns = max(last - first, 0), len(frame.longitude)
+        size, pad = max(1, min(round(settings.smoothing / frame.spacing[0]), rows // 5, columns // 5)), 0
+        if frame.wraps:
+            while columns % size:
+                size -= 1
+            pad = min(_overlap(settings, dlon * size), columns // size)
+        self.settings = settings
+        self.layout = Layout(first, size, rows // size, columns // size, pad)
+        self.core = (pad, pad + columns // size)
+        west, south = lon0 + dlon * ((size - 1) / 2 - pad * size), lat0 + dlat * (first + (size - 1) / 2)
+        self.axes: Axes = (south, dlat * size, west, dlon * size)
+        self.void = np.zeros((rows // size, columns // size + 2 * pad), np.bool_)
+        self.fields: Floats = np.empty((4, *self.void.shape))
+        self.room: Floats = np.empty(5 * self.void.size)
+        tops = np.arange(0, rows // size, BAND)
+        south_of, width = np.minimum(tops + BAND, rows // size), self.void.shape[1]
+        self.bands = np.stack([tops, south_of, 0 * tops, 0 * tops + width], axis=1)
+
+    @classmethod
+    def of(cls, frame: Frame, settings: Settings) -> Cells:
+        """Return the cells of a frame, those of the last frame of this thread again if they lie the same way.
+
+        For memory anew with each frame costs as much as half the work on it; one frame's results end with the next.
+        """
+        grid = (frame.axes, len(frame.latitude), len(frame.longitude), settings)
+        if getattr(_last, "grid", None) != grid:
+            _last.grid, _last.cells = grid, cls(frame, settings)
+        _last.cells.void[:] = False
+        return _last.cells
+
+    def depth(self, mass: Field) -> Floats:
+        """Return how far a mass field lies above its surroundings; cells without a value get the mean of all."""
+        size, settings = self.layout.size, self.settings
+        means, across, around, depth = self.fields
+        block_means(mass, size, self.layout.top, -self.layout.pad * size, means)
+        if not math.isfinite(means.sum()):
+            lacking = ~np.isfinite(means)
+            means[lacking] = self.mean(mass)
+            self.void |= lacking
+        smooth(means, self.axes, settings.smoothing, size, across, depth)
+        if math.isfinite(settings.surroundings):
+            surroundings(means, self.axes, settings.surroundings, across, around)
+            depth -= around
+        else:
+            depth -= depth.max()
+        return depth
+
+    def mean(self, field: Field) -> float:
+        """Return the mean over the cells of a field that have a value; zero where none has."""
+        means = np.empty((self.layout.rows, self.layout.columns))
+        block_means(field, self.layout.size, self.layout.top, 0, means)
+        there = means[np.isfinite(means)]
+        return float(there.mean()) if len(there) else 0.0
 
 
-@compiled
-def surroundings(field: Floats, axes: Axes, scale: float) -> Floats:
-    """Return a field averaged twice over a box, which has a standard deviation of `scale` km; cut off at the edges."""
-    lat0, dlat, _, dlon = axes
-    rows, columns = field.shape
-    width = math.sqrt(6.0) * scale  # km, of a box: two of them have the variance scale^2
-    high = max(round((width / (abs(dlat) * DEGREE * RADIUS) - 1) / 2), 1)
-    now = field
-    for _ in range(2):
-        across = np.empty((rows, columns))
-        for i in range(rows):
-            dx = abs(dlon) * DEGREE * RADIUS * max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
-            wide = min(max(round((width / dx - 1) / 2), 1), columns - 1)
-            s = 0.0
-            for j in range(wide):
-                s += now[i, j]
-            for j in range(columns):
-                if j + wide < columns:
-                    s += now[i, j + wide]
-                if j - wide - 1 >= 0:
-                    s -= now[i, j - wide - 1]
-                across[i, j] = s / (min(j + wide, columns - 1) - max(j - wide, 0) + 1)
-        along = np.empty((rows, columns))
-        total = np.zeros(columns)
-        for i in range(min(high, rows)):
-            for j in range(columns):
-                total[j] += across[i, j]
-        for i in range(rows):
-            if i + high < rows:
-                for j in range(columns):
-                    total[j] += across[i + high, j]
-            if i - high - 1 >= 0:
-                for j in range(columns):
-                    total[j] -= across[i - high - 1, j]
-            count = min(i + high, rows - 1) - max(i - high, 0) + 1
-            for j in range(columns):
-                along[i, j] = total[j] / count
-        now = along
-    return now
+class Turning:
+    """The vorticity of a wind in cells, smoothed and negative in cyclones, known where it was asked for."""
+
+    def __init__(self, cells: Cells, u: Field, v: Field) -> None:
+        self.cells, self.u, self.v = cells, u, v
+        self.values: Floats = cells.fields[0]  # the means of a mass field, whose depth is known by now
+        self.fill, self.complete = np.full(2, np.nan), False
+        rows, columns = self.values.shape
+        self.tiles = np.zeros((-(-rows // TILE), -(-columns // TILE)), np.bool_)
+
+    def ask_about(self, places: NDArray[np.int64], radius: float) -> None:
+        """Make the vorticity known within `radius` km of some cells, and two cells beside them."""
+        if self.tiles.size <= FEW_TILES:
+            self.ask_all()
+        elif not self.complete:
+            self._ask(np.repeat(places, 2, axis=1) + ONE_CELL, radius)
+
+    def ask_below(self, field: Floats, limit: float, margin: float) -> None:
+        """Make the vorticity known where a field lies below a limit, and within `margin` km of there."""
+        # Where half of the tiles are asked for, their margins cost more than the cells that nobody asks for.
+        boxes = below(field, self.cells.core, limit, TILE, self.tiles.size // 2)
+        if self.tiles.size <= FEW_TILES or 2 * len(boxes) > self.tiles.size:
+            self.ask_all()
+        else:
+            self._ask(boxes, margin)
+
+    def ask_all(self) -> None:
+        """Make the vorticity known everywhere."""
+        if not self.complete:
+            self._work_out(self.cells.bands)
+            self.tiles[:] = self.complete = True
+
+    def _ask(self, boxes: NDArray[np.int64], radius: float) -> None:
+        cells = self.cells
+        boxes = missing(boxes, cells.axes, radius, self.tiles, TILE, self.values.shape)
+        if len(boxes):
+            self._work_out(boxes)
+
+    def _work_out(self, boxes: NDArray[np.int64]) -> None:
+        cells = self.cells
+        work = (self.u, self.v, cells.axes, cells.layout, cells.settings.smoothing, boxes, self.fill, self.values)
+        if not work_out(*work, cells.void, cells.room):
+            self.fill[:] = cells.mean(self.u), cells.mean(self.v)
+            work_out(*work, cells.void, cells.room)
 
 
-@compiled
-def closed_lows(
-    field: Floats, axes: Axes, least: float, near: float, within: float, sign: Floats, strong: float, radius: float
-) -> Floats:
-    """Return the closed minima below -least/4: rows of latitude, longitude, rise, row, column, strength of the sign.
-
-    A minimum is the lowest cell within `near` km. Its rise is by how much the field lies higher somewhere within
-    `within` km along a great circle, in that of the directions where it rises least; it must be `least`. The `sign`,
-    unless it has no cells, must be at least `strong` somewhere within `radius` km.
-    """
-    lat0, dlat, lon0, dlon = axes
-    rows, columns = field.shape
-    dy = abs(dlat) * DEGREE * RADIUS
-    ni = max(round(near / dy), 1)
-    found = np.empty((rows * columns // 4 + 1, 6))
-    count = 0
-    for i in range(1, rows - 1):
-        lat = lat0 + i * dlat
-        nj = min(max(round(near / (dy * max(math.cos(lat * DEGREE), 0.05) * abs(dlon / dlat))), 1), columns // 2)
-        for j in range(1, columns - 1):
-            here = field[i, j]
-            if not here < -least / 4 or not (here <= field[i, j - 1] and here < field[i, j + 1]):
-                continue
-            lowest = True
-            for a in range(max(i - ni, 0), min(i + ni + 1, rows)):
-                for b in range(max(j - nj, 0), min(j + nj + 1, columns)):
-                    other = field[a, b]
-                    if not other >= here or (other == here and (a > i or (a == i and b > j))):
-                        lowest = False
-                        break
-                if not lowest:
-                    break
-            if not lowest:
-                continue
-            strength = highest_near(sign, axes, i, j, radius) if sign.size else np.nan
-            if strength < strong:
-                continue
-            rise = _rise(field, axes, i, j, within, least)
-            if not rise >= least:
-                continue
-            up, down, left, right = field[i - 1, j], field[i + 1, j], field[i, j - 1], field[i, j + 1]
-            bend_y, bend_x = up + down - 2 * here, left + right - 2 * here
-            di = min(max((up - down) / (2 * bend_y), -0.5), 0.5) if bend_y > 0 else 0.0
-            dj = min(max((left - right) / (2 * bend_x), -0.5), 0.5) if bend_x > 0 else 0.0
-            found[count, 0], found[count, 1] = lat + di * dlat, lon0 + (j + dj) * dlon
-            found[count, 2], found[count, 3], found[count, 4], found[count, 5] = rise, i, j, strength
-            count += 1
-    return found[:count].copy()
-
-
-@compiled
-def _rise(field: Floats, axes: Axes, i: int, j: int, within: float, least: float) -> float:
-    lat0, dlat, _lon0, dlon = axes
-    rows, columns = field.shape
-    step = abs(dlat) * DEGREE * RADIUS
-    phi = (lat0 + i * dlat) * DEGREE
-    sin0, cos0 = math.sin(phi), math.cos(phi)
-    smallest = np.inf
-    for d in range(DIRECTIONS):
-        # Neighbours in direction are not neighbours in turn: an open side shows early.
-        course = 2 * math.pi * ((d * 5) % DIRECTIONS) / DIRECTIONS
-        sin_course, cos_course = math.sin(course), math.cos(course)
-        highest = -np.inf
-        for k in range(1, int(within / step) + 2):
-            delta = k * step / RADIUS
-            sin_delta, cos_delta = math.sin(delta), math.cos(delta)
-            sin_phi = sin0 * cos_delta + cos0 * sin_delta * cos_course
-            dlam = math.atan2(sin_course * sin_delta * cos0, cos_delta - sin0 * sin_phi)
-            y = (math.asin(min(max(sin_phi, -1.0), 1.0)) / DEGREE - lat0) / dlat
-            x = j + dlam / DEGREE / dlon
-            a, b = math.floor(y), math.floor(x)
-            if a < 0 or b < 0 or a + 1 >= rows or b + 1 >= columns:
-                break
-            p, q = y - a, x - b
-            value = (1 - p) * ((1 - q) * field[a, b] + q * field[a, b + 1]) + p * (
-                (1 - q) * field[a + 1, b] + q * field[a + 1, b + 1]
-            )
-            highest = max(highest, value)
-            if highest - field[i, j] >= smallest:
-                break  # another direction rises less
-        smallest = min(smallest, highest - field[i, j])
-        if not smallest >= least:
-            return smallest
-    return smallest
-
-
-@compiled
-def highest_near(field: Floats, axes: Axes, i: int, j: int, radius: float) -> float:
-    """Return the highest value of a field within `radius` km of a cell."""
-    lat0, dlat, _, dlon = axes
-    rows, columns = field.shape
-    dy = abs(dlat) * DEGREE * RADIUS
-    dx = abs(dlon) * DEGREE * RADIUS * max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
-    ni, nj = int(radius / dy), int(radius / dx)
-    highest = -np.inf
-    for a in range(max(i - ni, 0), min(i + ni + 1, rows)):
-        for b in range(max(j - nj, 0), min(j + nj + 1, columns)):
-            if ((a - i) * dy) ** 2 + ((b - j) * dx) ** 2 <= radius * radius and field[a, b] > highest:
-                highest = field[a, b]
-    return highest
+def _overlap(settings: Settings, step: float) -> int:
+    """Return by how many columns, `step` degrees apart, a grid round the globe must overlap itself on either side."""
+    reach = settings.closed_within + settings.max_separation
+    if math.isfinite(settings.surroundings):
+        reach += math.sqrt(6.0) * settings.surroundings  # of the two boxes that make the surroundings
+    narrowest = max(math.cos(math.radians(min(settings.max_latitude + 1.0, 85.0))), 0.05)
+    return math.ceil(reach / (KM_PER_DEGREE * step * narrowest)) + SEAM

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from typhoon_tracker.tracker import fits
-from typhoon_tracker.tracker.fits import separation
+from typhoon_tracker.tracker.compiled import rotation, strength, surface
+from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, separation
 from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import Settings
 
@@ -74,13 +72,15 @@ def locate(
     lowest = wind = vorticity = math.nan
     scale = fit_scale(frame, settings)
     if mass == "msl" and frame.mass is not None:
-        lowest = fits.level(frame.mass, axes, fix_lat, fix_lon, scale)
+        lowest = surface.level(frame.mass, axes, fix_lat, fix_lon, scale)
     if frame.u10 is not None and frame.v10 is not None:
-        wind = fits.fastest(frame.u10, frame.v10, axes, fix_lat, fix_lon, settings.wind_radius)
+        wind = strength.fastest(frame.u10, frame.v10, axes, fix_lat, fix_lon, settings.wind_radius)
         if wind < settings.min_wind:
             return None
-        raw, part_axes = fits.vorticity_about(frame.u10, frame.v10, axes, fix_lat, fix_lon, settings.max_separation)
-        vorticity = math.copysign(fits.strongest(raw, part_axes, fix_lat, fix_lon, settings.max_separation), fix_lat)
+        raw, part_axes = rotation.vorticity_about(frame.u10, frame.v10, axes, fix_lat, fix_lon, settings.max_separation)
+        vorticity = math.copysign(
+            strength.strongest(raw, part_axes, fix_lat, fix_lon, settings.max_separation), fix_lat
+        )
     tropical = _tropical(frame, fix_lat, fix_lon, settings, mass)
     return Fix(fix_lat, fix_lon, lowest, wind, vorticity, *ellipse, tropical)
 
@@ -96,7 +96,7 @@ def estimates(frame: Frame, lat: float, lon: float, settings: Settings, *, mass:
     axes, scale, far = frame.axes, fit_scale(frame, settings), settings.max_separation
     found = []
     if mass != "vorticity" and frame.mass is not None:
-        y, x, share, good = fits.vertex(frame.mass, axes, lat, lon, scale)
+        y, x, share, good = surface.vertex(frame.mass, axes, lat, lon, scale)
         if good and separation(lat, lon, y, x) <= far:
             if share < settings.min_fit:
                 return []
@@ -104,11 +104,11 @@ def estimates(frame: Frame, lat: float, lon: float, settings: Settings, *, mass:
     if frame.u10 is not None and frame.v10 is not None:
         rest = (1.0 - settings.mass_weight if found else 1.0) / 2
         at = (found[0].lat, found[0].lon) if found else (lat, lon)
-        raw, part = fits.vorticity_about(frame.u10, frame.v10, axes, lat, lon, far + 2.5 * scale)
-        cyclonic = fits.blurred(raw, part, lat, settings.smoothing)
-        y, x, good = fits.centroid(cyclonic, part, lat, lon, scale)
+        raw, part = rotation.vorticity_about(frame.u10, frame.v10, axes, lat, lon, far + 2.5 * scale)
+        cyclonic = rotation.blurred(raw, part, lat, settings.smoothing)
+        y, x, good = rotation.centroid(cyclonic, part, lat, lon, scale)
         winds = [Estimate("vorticity", y, x, rest)] if good and separation(*at, y, x) <= far else []
-        y, x, purity, good = fits.circulation(frame.u10, frame.v10, axes, y, x, TURNING * scale)
+        y, x, purity, good = rotation.circulation(frame.u10, frame.v10, axes, y, x, TURNING * scale)
         points = math.pi * (2 * TURNING * scale) ** 2 / math.prod(frame.spacing)
         if not purity >= max(settings.min_rotation, BY_CHANCE / math.sqrt(2 * points)):
             return []
@@ -128,16 +128,24 @@ def consensus(found: list[Estimate]) -> tuple[float, float, tuple[float, float, 
     """
     lat0, lon0 = found[0].lat, found[0].lon
     shrink = math.cos(math.radians(lat0))
-    weight = np.array([one.weight for one in found])
-    weight /= weight.sum()
-    offset = np.array([[(one.lon - lon0) * shrink, one.lat - lat0] for one in found])
-    mean = weight @ offset
-    lat, lon = lat0 + float(mean[1]), lon0 + float(mean[0]) / shrink
+    total = east = north = 0.0
+    for one in found:
+        total += one.weight
+        east += one.weight * (one.lon - lon0) * shrink
+        north += one.weight * (one.lat - lat0)
+    east, north = east / total, north / total
+    lat, lon = lat0 + north, lon0 + east / shrink
     if len(found) == 1:
         return lat, lon, (math.nan,) * 4
-    away = (offset - mean) * fits.RADIUS * fits.DEGREE
-    squares = float((weight**2).sum())
-    (xx, xy), (_, yy) = (away.T * weight) @ away * (squares / (1 - squares))
+    squares = xx = yy = xy = 0.0
+    for one in found:
+        weight, x, y = one.weight / total, (one.lon - lon0) * shrink - east, one.lat - lat0 - north
+        squares += weight * weight
+        xx += weight * x * x
+        yy += weight * y * y
+        xy += weight * x * y
+    scale = squares / (1 - squares) * (RADIUS * DEGREE) ** 2
+    xx, yy, xy = scale * xx, scale * yy, scale * xy
     half, lean = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
     bearing = math.degrees(0.5 * math.atan2(2 * xy, yy - xx)) % 180.0
     return lat, lon, (math.sqrt(2 * half), math.sqrt(half + lean), math.sqrt(max(half - lean, 0.0)), bearing)
@@ -151,12 +159,12 @@ def fit_scale(frame: Frame, settings: Settings) -> float:
 def _tropical(frame: Frame, lat: float, lon: float, settings: Settings, mass: str) -> bool:
     axes = frame.axes
     if frame.t2m is not None:
-        contrast = THERMAL_LENGTH * math.hypot(*fits.environment(frame.t2m, axes, lat, lon))
+        contrast = THERMAL_LENGTH * math.hypot(*surface.environment(frame.t2m, axes, lat, lon))
         if contrast > settings.max_thermal_contrast:
             return False
     if frame.z500 is not None and frame.mass is not None and mass == "msl":
-        aloft = fits.above_ring(frame.z500, axes, lat, lon, CORE)
-        below = fits.above_ring(frame.mass, axes, lat, lon, CORE) / PA_PER_METRE
+        aloft = strength.above_ring(frame.z500, axes, lat, lon, CORE)
+        below = strength.above_ring(frame.mass, axes, lat, lon, CORE) / PA_PER_METRE
         if aloft - below < settings.min_warm_core:
             return False
     return True

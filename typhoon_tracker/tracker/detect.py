@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from typhoon_tracker.geo.sphere import KM_PER_DEGREE
-from typhoon_tracker.tracker import cells
-from typhoon_tracker.tracker.fits import separation
-from typhoon_tracker.tracker.frame import Axes, Field, Floats, Frame, check_grid
+from typhoon_tracker.tracker.cells import Cells, Turning
+from typhoon_tracker.tracker.compiled.lows import clear, closed, lowest_near, minima
+from typhoon_tracker.tracker.compiled.sphere import Floats, separation
+from typhoon_tracker.tracker.frame import Frame, check_grid
 from typhoon_tracker.tracker.settings import DEFAULT, Settings
 
 NEAR = 1.5  # of the smoothing: the lowest cell within it is a minimum
-NOTHING = np.zeros((0, 0))
-OVERLAP = 1800.0  # km by which a grid round the globe overlaps itself, so that the seam is as any other place
+SHALLOW = 0.25  # of the depth of a storm, which the field must have at the storm's minimum
+NOTHING = np.zeros((0, 0))  # a field that is not there
 
 
 @dataclass(frozen=True)
@@ -57,96 +57,52 @@ def find(frame: Frame, settings: Settings, *, mass: str = "msl", alone: bool = F
 
     With `alone`, only those that stand out in the field `mass` names.
     """
-    view = _Coarse(frame, settings)
-    cyclonic = anomaly = None
-    if frame.u10 is not None and frame.v10 is not None:
-        u, v = view.means(frame.u10), view.means(frame.v10)
-        cyclonic = view.smooth(cells.cyclonic_vorticity(u, v, view.axes))
-    if mass != "vorticity" and frame.mass is not None:
-        pressure = view.means(frame.mass)
-        anomaly = view.smooth(pressure)
-        if math.isfinite(settings.surroundings):
-            anomaly = anomaly - cells.surroundings(pressure, view.axes, settings.surroundings)
-        else:
-            anomaly = anomaly - anomaly.max(initial=-math.inf)
-    found: list[Candidate] = []
+    cells = Cells.of(frame, settings)
+    if min(cells.void.shape) < 3:
+        return []
+    near, far = NEAR * settings.smoothing, settings.max_separation
+    anomaly = None if frame.mass is None or mass == "vorticity" else cells.depth(frame.mass)
+    turning = None if frame.u10 is None or frame.v10 is None else Turning(cells, frame.u10, frame.v10)
+    vortices = turning is not None and not (alone and anomaly is not None)
+    lows: list[Candidate] = []
     if anomaly is not None:
-        for lat, lon, depth, _, _, vorticity in view.lows(anomaly, settings.threshold(mass), cyclonic):
-            found.append(Candidate(lat, lon, depth, vorticity))
-    lows = len(found)
-    if cyclonic is not None and not (alone and anomaly is not None):
-        for lat, lon, depth, i, j, vorticity in view.lows(-cyclonic, settings.min_vorticity_rise, cyclonic):
-            if anomaly is not None and not anomaly[int(i), int(j)] < -settings.threshold(mass) / 4:
-                continue  # an over-smoothed storm is still where pressure is low
-            if all(separation(lat, lon, low.lat, low.lon) > settings.max_separation for low in found[:lows]):
-                found.append(Candidate(lat, lon, depth, vorticity, low=False))
+        least = settings.threshold(mass)
+        shallow = -SHALLOW * least
+        if turning is not None and vortices:
+            turning.ask_below(anomaly, shallow, 2 * near)
+        places = minima(anomaly, cells.axes, cells.core, shallow, near, NOTHING, 0.0)
+        lows = _closed(cells, anomaly, turning, places, least, low=True)
+    found = lows.copy()
+    if turning is not None and vortices:
+        least = settings.min_vorticity_rise
+        if anomaly is None:
+            turning.ask_all()
+            places = minima(turning.values, cells.axes, cells.core, -SHALLOW * least, near, NOTHING, 0.0)
+        else:
+            # An over-smoothed storm is still where pressure is low.
+            places = minima(turning.values, cells.axes, cells.core, -SHALLOW * least, near, anomaly, shallow)
+            if len(places):
+                turning.ask_about(places, settings.closed_within + far)
+        for one in _closed(cells, turning.values, turning, places, least, low=False):
+            if all(separation(one.lat, one.lon, low.lat, low.lon) > far for low in lows):
+                found.append(one)
     return found
 
 
-class _Coarse:
-    """The cells of a frame: as many grid points in one as the smoothing allows, poleward rows left out."""
-
-    def __init__(self, frame: Frame, settings: Settings) -> None:
-        lat0, dlat, lon0, dlon = frame.axes
-        self.settings = settings
-        self.voids: Floats | None = None
-        rows = len(frame.latitude)
-        edges = sorted((side * (settings.max_latitude + 1.0) - lat0) / dlat for side in (-1.0, 1.0))
-        first, last = max(math.ceil(edges[0]), 0), min(math.floor(edges[1]) + 1, rows)
-        self.rows = slice(first, max(last, first))
-        count = len(frame.longitude)
-        size = max(1, min(round(settings.smoothing / frame.spacing[0]), (last - first) // 5, count // 5))
-        if frame.wraps:
-            while count % size:
-                size -= 1
-        self.size, self.count = size, count // size
-        south = lat0 + dlat * (self.rows.start + (size - 1) / 2)
-        self.pad = 0
-        if frame.wraps:
-            widest = max(math.cos(math.radians(min(settings.max_latitude, 85.0))), 0.05)
-            self.pad = min(math.ceil(OVERLAP / (KM_PER_DEGREE * dlon * size * widest)), self.count)
-        west = lon0 + dlon * ((size - 1) / 2 - self.pad * size)
-        self.axes: Axes = (south, dlat * size, west, dlon * size)
-
-    def means(self, field: Field) -> Floats:
-        """Return the means of a field over the cells; cells without a value get the mean of all and are noted."""
-        means = cells.block_means(np.ascontiguousarray(field[self.rows]), self.size)
-        if not math.isfinite(means.sum()):
-            void = ~np.isfinite(means)
-            means[void] = means[~void].mean() if not void.all() else 0.0
-            self.voids = void if self.voids is None else self.voids | void
-        if self.pad:
-            means = np.concatenate([means[:, -self.pad :], means, means[:, : self.pad]], axis=1)
-        return means
-
-    def smooth(self, field: Floats) -> Floats:
-        return cells.smooth(field, self.axes, self.settings.smoothing, self.size)
-
-    def lows(self, field: Floats, least: float, cyclonic: Floats | None) -> list[list[float]]:
-        """Return the closed minima of a field with cyclonic vorticity, deepest first, none beside a void.
-
-        Each is a list: latitude, longitude, depth, row, column, vorticity.
-        """
-        if min(field.shape) < 3:
-            return []
-        settings = self.settings
-        found = cells.closed_lows(
-            field,
-            self.axes,
-            least,
-            NEAR * settings.smoothing,
-            settings.closed_within,
-            NOTHING if cyclonic is None else cyclonic,
-            settings.min_vorticity,
-            settings.max_separation,
-        )
-        if self.pad:
-            found = found[(found[:, 4] >= self.pad) & (found[:, 4] < self.pad + self.count)]
-        if self.voids is not None and len(found):
-            void = self.voids
-            if self.pad:
-                void = np.concatenate([void[:, -self.pad :], void, void[:, : self.pad]], axis=1)
-            i, j = found[:, 3].astype(int), found[:, 4].astype(int)
-            clear = [not void[max(a - 2, 0) : a + 3, max(b - 2, 0) : b + 3].any() for a, b in zip(i, j, strict=True)]
-            found = found[clear]
-        return found[np.argsort(-found[:, 2], kind="stable")].tolist()
+def _closed(
+    cells: Cells, field: Floats, turning: Turning | None, places: NDArray[np.int64], least: float, *, low: bool
+) -> list[Candidate]:
+    """Return those of the minima of a field that are closed and turn, deepest first."""
+    settings, found = cells.settings, []
+    if len(places):
+        places, rows = closed(field, cells.void, places, cells.axes, least, settings.closed_within)
+        if turning is not None and len(places):
+            turning.ask_about(places, settings.max_separation)
+        for (i, j), (lat, lon, depth) in zip(places.tolist(), rows.tolist(), strict=True):
+            vorticity = math.nan
+            if turning is not None:
+                vorticity = -lowest_near(turning.values, cells.axes, i, j, settings.max_separation)
+                if vorticity < settings.min_vorticity or not clear(cells.void, i, j):
+                    continue
+            found.append(Candidate(lat, lon, depth, vorticity, low))
+    return sorted(found, key=lambda one: -one.depth)

@@ -11,8 +11,8 @@ from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.sphere import extrapolate
 from typhoon_tracker.tracker.centre import Fix, locate
+from typhoon_tracker.tracker.compiled.sphere import separation
 from typhoon_tracker.tracker.detect import find
-from typhoon_tracker.tracker.fits import separation
 from typhoon_tracker.tracker.frame import Frame, frames
 from typhoon_tracker.tracker.settings import Settings, check_mass
 

@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.sphere import wrap
-from typhoon_tracker.tracker.gates import Floats, shares
+from typhoon_tracker.tracker.compiled.gates import shares
+from typhoon_tracker.tracker.compiled.sphere import Floats
 from typhoon_tracker.tracker.settings import DEFAULT, Settings
 
 MISSED = (1.0, 0.6)  # cost of giving a storm no fix, as a share of its reach squared: seen a frame ago, or longer ago

@@ -33,11 +33,13 @@ def track_files(
     """
     if workers < 1:
         raise InputError(f"the number of workers is {workers}; it must be 1 or more.")
-    todo = blocks(path)
+    todo = blocks(path, workers=workers)
     if workers == 1 and cluster is None:
         parts = _counted((fixes_of(block, settings) for block in todo), len(todo), progress)
         return join(parts, settings=settings)
     with _client(min(workers, len(todo)), cluster) as client:
+        if cluster is not None:
+            todo = blocks(path, workers=max(1, sum(client.nthreads().values())))
         futures = client.map(fixes_of, todo, settings=settings, pure=False)
         return join(_counted(_gathered(futures), len(todo), progress), settings=settings)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,16 +76,19 @@ def scan(path: str) -> list[Part]:
     return parts
 
 
-def blocks(path: str) -> list[Block]:
-    """Return the fields of a path, URL or pattern as blocks of time, in order, each small enough for the memory."""
+def blocks(path: str, *, workers: int = 1) -> list[Block]:
+    """Return the fields of a path, URL or pattern as blocks of time, in order, each small enough for the memory.
+
+    They are as many as give each of the workers the same number of them, and about the same number of times.
+    """
     parts = scan(path)
     times = pd.DatetimeIndex(np.unique(np.concatenate([part.times.values for part in parts])))
     held = {name for part in parts for name in part.variables}
     size = max(1, int(BLOCK_BYTES / (4 * len(held) * max(part.points for part in parts))))
+    count = min(workers * math.ceil(len(times) / (workers * size)), len(times))
     made = []
-    for start in range(0, len(times), size):
-        stretch = times[start : start + size]
-        first, last = stretch[0], stretch[-1]
+    for stretch in np.array_split(np.arange(len(times)), count):
+        first, last = times[stretch[0]], times[stretch[-1]]
         paths: dict[str, tuple[str, ...]] = {}
         for part in parts:
             if ((part.times >= first) & (part.times <= last)).any():

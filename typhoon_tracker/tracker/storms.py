@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ import xarray as xr
 
 from typhoon_tracker import track
 from typhoon_tracker.tracker.centre import Fix, locate
+from typhoon_tracker.tracker.compiled.sphere import separation
 from typhoon_tracker.tracker.detect import find
-from typhoon_tracker.tracker.fits import separation
 from typhoon_tracker.tracker.frame import Frame, frames
 from typhoon_tracker.tracker.link import link
 from typhoon_tracker.tracker.settings import DEFAULT, Settings, check_mass
@@ -33,11 +34,11 @@ def find_storms(fields: xr.Dataset, *, settings: Settings = DEFAULT, mass: str =
 
 def find_fixes(series: Iterable[Frame], *, settings: Settings, mass: str = "msl") -> pd.DataFrame:
     """Return a row a fix of all storms in frames: `time` and the columns of a `Fix`."""
-    times, rows = [], []
+    times, rows, values = [], [], attrgetter(*COLUMNS)
     for frame in series:
         for fix in fixes(frame, settings=settings, mass=mass):
             times.append(frame.time)
-            rows.append([getattr(fix, name) for name in COLUMNS])
+            rows.append(values(fix))
     table = pd.DataFrame(np.array(rows, float).reshape(-1, len(COLUMNS)), columns=list(COLUMNS))
     table.insert(0, "time", pd.DatetimeIndex(times).as_unit("ns") if times else pd.DatetimeIndex([], "ns"))
     return table

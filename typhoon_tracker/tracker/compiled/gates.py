@@ -5,14 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from typhoon_tracker.tracker.compiled import compiled
-
-Floats = NDArray[np.float64]
-
-RADIUS = 6371.0  # km
-DEGREE = math.pi / 180.0
+from typhoon_tracker.tracker.compiled.cache import compiled
+from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, Floats
 
 
 @compiled
