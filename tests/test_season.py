@@ -55,6 +55,8 @@ def test_json_holds_every_lead_and_method_with_its_interval(plain: tuple[Outcome
     result = json.loads(outcome.out, parse_constant=pytest.fail)  # NaN is no JSON
     assert list(result) == ["3h", "6h"]
     for entry in result.values():
+        for ours in ("adjusted", "consensus"):
+            assert {"n", "lost", "mean", "ci", *(f"p_vs_{name}" for name in BASELINES)} <= set(entry[ours])
         assert {"model", *BASELINES, *(f"p_vs_{name}" for name in BASELINES)} <= set(entry)
         for method in ("model", *BASELINES):
             numbers = entry[method]
