@@ -28,7 +28,7 @@ from typhoon_tracker.tracker.frame import frames
 from typhoon_tracker.tracker.parallel import fixes_of, track_files
 from typhoon_tracker.tracker.series import blocks, scan
 from typhoon_tracker.tracker.settings import DEFAULT
-from typhoon_tracker.tracker.storms import find_storms
+from typhoon_tracker.tracker.storms import find_storms, join
 
 GLOBE = Region(90.0, -90.0, 0.0, 359.75)
 VORTICES = {
@@ -139,12 +139,14 @@ def test_two_workers_against_one(tmp_path, capsys):
         days = [day.assign_coords(time=day.time + np.timedelta64(3 * part + k, "D")) for k in range(3)]
         xr.concat(days, "time").to_netcdf(Path(tmp_path, f"{part}.nc"), engine="h5netcdf")
     path, lines, walls, alone, tables = str(tmp_path / "*.nc"), [], {}, {}, []
+    block = blocks(scan(path))[0]
+    join([fixes_of(block, DEFAULT)], settings=DEFAULT)  # this process loads its libraries and the coast
     for workers in (1, 2):
         with (
             distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
             distributed.Client(cluster) as client,
         ):
-            client.run(fixes_of, blocks(scan(path))[0], DEFAULT)  # every worker loads its compiled code
+            client.run(fixes_of, block, DEFAULT)  # every worker loads its compiled code
             marks = [_clocks(client)]
             time.sleep(5)
             marks.append(_clocks(client))
