@@ -49,7 +49,7 @@ def run(*arguments: str | Path) -> Outcome:
 def test_blocks_change_nothing_and_hold_few_times(data, tmp_path, small_blocks):
     path = tmp_path / "fields.nc"
     data.to_netcdf(path, engine="h5netcdf")
-    made = series.blocks(str(path))
+    made = series.blocks(series.scan(str(path)))
     assert [block.load().sizes["time"] for block in made] == [3, 3, 3, 2, 2]
     done = []
     table = track_files(str(path), progress=lambda *at: done.append(at))
@@ -62,7 +62,8 @@ def test_blocks_change_nothing_and_hold_few_times(data, tmp_path, small_blocks):
 def test_every_worker_gets_about_as_many_times(data, tmp_path, small_blocks, workers, sizes):
     path = tmp_path / "fields.nc"
     data.to_netcdf(path, engine="h5netcdf")
-    assert [block.load().sizes["time"] for block in series.blocks(str(path), workers=workers)] == sizes
+    made = series.blocks(series.scan(str(path)), workers=workers)
+    assert [block.load().sizes["time"] for block in made] == sizes
 
 
 def test_variables_and_times_may_lie_in_files_of_their_own(data, tmp_path, small_blocks):
@@ -79,7 +80,9 @@ def test_two_workers_and_a_cluster_give_the_same_bits(data, tmp_path, small_bloc
     data.to_netcdf(path, engine="h5netcdf")
     alone = track_files(str(path))
     pd.testing.assert_frame_equal(track_files(str(path), workers=2), alone, check_exact=True)
-    with distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
         there = track_files(str(path), cluster=cluster.scheduler_address)
     pd.testing.assert_frame_equal(there, alone, check_exact=True)
 

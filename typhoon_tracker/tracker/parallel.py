@@ -10,7 +10,7 @@ import pandas as pd
 
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.tracker.frame import frames
-from typhoon_tracker.tracker.series import Block, blocks
+from typhoon_tracker.tracker.series import Block, blocks, scan
 from typhoon_tracker.tracker.settings import DEFAULT, Settings
 from typhoon_tracker.tracker.storms import find_fixes, join
 
@@ -33,13 +33,14 @@ def track_files(
     """
     if workers < 1:
         raise InputError(f"the number of workers is {workers}; it must be 1 or more.")
-    todo = blocks(path, workers=workers)
+    found = scan(path)
+    todo = blocks(found, workers=workers)
     if workers == 1 and cluster is None:
         parts = _counted((fixes_of(block, settings) for block in todo), len(todo), progress)
         return join(parts, settings=settings)
     with _client(min(workers, len(todo)), cluster) as client:
         if cluster is not None:
-            todo = blocks(path, workers=max(1, sum(client.nthreads().values())))
+            todo = blocks(found, workers=max(1, sum(client.nthreads().values())))
         futures = client.map(fixes_of, todo, settings=settings, pure=False)
         return join(_counted(_gathered(futures), len(todo), progress), settings=settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,12 +77,11 @@ def scan(path: str) -> list[Part]:
     return parts
 
 
-def blocks(path: str, *, workers: int = 1) -> list[Block]:
-    """Return the fields of a path, URL or pattern as blocks of time, in order, each small enough for the memory.
+def blocks(parts: Sequence[Part], *, workers: int = 1) -> list[Block]:
+    """Return the fields of files as `scan` found them as blocks of time, in order, each small enough for the memory.
 
     They are as many as give each of the workers the same number of them, and about the same number of times.
     """
-    parts = scan(path)
     times = pd.DatetimeIndex(np.unique(np.concatenate([part.times.values for part in parts])))
     held = {name for part in parts for name in part.variables}
     size = max(1, int(BLOCK_BYTES / (4 * len(held) * max(part.points for part in parts))))
