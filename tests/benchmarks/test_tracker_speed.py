@@ -124,7 +124,6 @@ def test_end_to_end_against_others(name, tmp_path, capsys):
         )
     with capsys.disabled():
         print("", *lines, sep="\n")
-    assert rate["ours on MSL"] > rate["a first writing"]
 
 
 @pytest.mark.skipif("not config.getoption('benchmark_enable')", reason="a benchmark")
@@ -164,7 +163,6 @@ def test_two_workers_against_one(tmp_path, capsys):
     with capsys.disabled():
         print("", *lines, sep="\n")
     pd.testing.assert_frame_equal(*tables, check_exact=True)
-    assert alone[1] > 1.3 * alone[2]
 
 
 def _clocks(client) -> list[float]:
