@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
+from typhoon_tracker.outputs import SHOWN
+from typhoon_tracker.verify.cone import Cone
 from typhoon_tracker.verify.report import one_forecast
 
 
@@ -46,6 +48,15 @@ def test_a_single_forecast_has_a_row_a_lead_with_its_fix_and_every_method() -> N
     lines = printed(one_forecast(errors({3: (11.6, 9.4), 12: (44.0, 57.2)}, interpolated=(3,))))
     assert row(lines, "3 h") == ["3 h", "27 03Z *", "16.25", "134.50", "12", "9"]
     assert row(lines, "12 h") == ["12 h", "27 12Z", "16.25", "134.50", "44", "57"]
+
+
+def test_every_method_that_a_run_shows_has_room_beside_the_cone_on_80_columns() -> None:
+    cone = Cone((12.0,), (0.67, 0.9), ((91.0,), (138.0,)), (210,), (20,), (0,))
+    one = errors({12: (144.0, 157.2)}, interpolated=(12,))
+    table = pd.concat([one[one["method"] == "model"].assign(method=name) for name in SHOWN])
+    console = Console(width=80, file=io.StringIO())
+    console.print(one_forecast(table, cone=cone))
+    assert "\u2026" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_lost_lead_is_shown_as_lost() -> None:

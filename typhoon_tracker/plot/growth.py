@@ -91,7 +91,9 @@ def draw_storms(
     axes.set_ylim(-0.8, len(order) - 0.2)
     axes.set_xlim(0, None)
     axes.set_xlabel(f"mean track error at {lead_hours:g} h, km (cases in brackets)", fontsize=9)
-    axes.legend(loc="lower right", fontsize=8.5, frameon=True, edgecolor="none", framealpha=0.85)
+    # Above the axes: within them it would hide marks.
+    above: Style = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "ncol": len(shown)}
+    axes.legend(**above, fontsize=7.0, frameon=False, columnspacing=0.9, handletextpad=0.2, borderaxespad=0.2)
     return figure
 
 

@@ -133,12 +133,14 @@ class StormWindows(IterableDataset[Tensor]):
 
     def labelled(self, k: int) -> Labelled:
         """Return batch number k with the places of its storms, the aim being where they are `expected`, if given."""
-        drawn = self.draw(k)
+        cases, random = self._cases(k)
+        members = [self._members(case) for case in cases]
+        drawn = self._drawn(cases, members, random)
         grid = drawn.latitude, drawn.longitude
         centres, spacing = _places(drawn.storms, *grid)
         aims = centres[:, :, self.span > 0]
         if self.expected is not None:
-            places = self._expected_places(self._cases(k)[0], self.expected, aims.shape)
+            places = self._expected_places(cases, members, self.expected, aims.shape)
             there = _on_grid(places[..., 0], places[..., 1], *grid, spacing[:, :, self.span > 0])
             aims = torch.where(aims.isnan(), torch.nan, there)
         return Labelled(reconstruct(*drawn), centres, spacing, aims)
@@ -146,6 +148,9 @@ class StormWindows(IterableDataset[Tensor]):
     def draw(self, k: int) -> Drawn:
         """Return what batch number k is reconstructed from."""
         cases, random = self._cases(k)
+        return self._drawn(cases, [self._members(case) for case in cases], random)
+
+    def _drawn(self, cases: list[Case], members: list[np.ndarray], random: np.random.Generator) -> Drawn:
         hours = np.array([c.hour + self.span for c in cases], dtype=float)
         centres = np.array([self.tracks.at(c.storm, np.array([c.hour]))[0, :2] for c in cases])
         rows, columns = self._corners(centres, random)
@@ -155,7 +160,7 @@ class StormWindows(IterableDataset[Tensor]):
         latitude = torch.as_tensor(DOMAIN.north - STEP * at_rows, dtype=torch.float32)
         longitude = torch.as_tensor(DOMAIN.west + STEP * at_columns, dtype=torch.float32)
         land = self._land[at_rows[:, :, None], at_columns[:, None, :]]
-        storms = storm_tensors(self.tracks, [self._members(c) for c in cases], hours)
+        storms = storm_tensors(self.tracks, members, hours)
         waves = draw_waves(self.batch_size, torch.Generator().manual_seed(int(random.integers(2**62))))
         when = torch.as_tensor(hours)
         return Drawn(storms, when, latitude, longitude, land, waves, when[:, 0])
@@ -169,11 +174,13 @@ class StormWindows(IterableDataset[Tensor]):
         """Whether the storm of a case is one that verification would count."""
         return self.tracks.at(case.storm, np.array([case.hour]))[0, 4] >= TROPICAL_STORM
 
-    def _expected_places(self, cases: list[Case], expected: Expected, shape: torch.Size) -> Tensor:
+    def _expected_places(
+        self, cases: list[Case], members: list[np.ndarray], expected: Expected, shape: torch.Size
+    ) -> Tensor:
         """Return latitudes and longitudes (B, M, L, 2), NaN where nothing is expected of a storm."""
         places = torch.full(shape, torch.nan)
-        for b, case in enumerate(cases):
-            for m, storm in enumerate(self._members(case)):
+        for b, (case, storms) in enumerate(zip(cases, members, strict=True)):
+            for m, storm in enumerate(storms):
                 places[b, m] = torch.as_tensor(expected.at(self.tracks.sids[storm], case.hour))
         return places
 

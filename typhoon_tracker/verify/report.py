@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from typhoon_tracker.verify.cone import Cone
 
-SHORT = {"persistence": "persist."}  # so that a row with a cone has room on 80 columns
+# Long headings take two lines, so that a row with a cone has room on 80 columns.
+BROKEN = {
+    "adjusted": "ad-\njusted",
+    "consensus": "con-\nsensus",
+    "persistence": "persis-\ntence",
+    "analysis": "analy-\nsis",
+}
 STATISTICS = ("mean", "median", "p90")
 
 
@@ -50,7 +56,7 @@ def one_forecast(errors: pd.DataFrame, *, title: str = "", cone: Cone | None = N
     methods = list(dict.fromkeys(errors["method"]))
     levels = cone.levels if cone is not None else ()
     for heading in ("lead", "valid", "lat", "lon", *(f"{100 * level:g} %" for level in levels), *methods):
-        drawn.add_column(SHORT.get(heading, heading), justify="right", no_wrap=True)
+        drawn.add_column(BROKEN.get(heading, heading), justify="right", no_wrap=True)
     for _, rows in errors.groupby("lead_time", sort=True):
         lead = rows["lead_time"].dt.total_seconds().iloc[0] / 3600
         by_method = rows.set_index("method")
