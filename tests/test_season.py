@@ -20,7 +20,7 @@ from typhoon_tracker.hindcast import quiet
 from .commands import Outcome, tracker
 
 STORMS = ("MERBOK", "ROKE", "KULAP", "SONCA")  # never in the region, 11 forecasts, none scored, 6 forecasts
-BASELINES = ("persistence", "cliper", "stationary")
+BASELINES = ("persistence", "cliper", "cliper_fields", "stationary")
 ARGUMENTS = ("verify", "--season", "2022", "--lead", "6h", "--lead", "3h", "--lead", "6", "--model", "persistence")
 
 
@@ -75,7 +75,7 @@ def test_table_says_what_the_json_says(plain: tuple[Outcome, pd.DataFrame], monk
     assert "2 storms" in outcome.out
     for method, numbers in result["3h"].items():
         if isinstance(numbers, dict):
-            row = next(line for line in outcome.out.splitlines() if "3 h" in line and method in line)
+            row = next(line for line in outcome.out.splitlines() if "3 h" in line and f" {method} " in line)
             assert f"{numbers['mean']:.1f}" in row
     assert "reconstruction" in outcome.out
 

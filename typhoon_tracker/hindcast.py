@@ -28,6 +28,7 @@ from typhoon_tracker.verify.baselines import persistence, stationary
 from typhoon_tracker.verify.cliper import Cliper
 from typhoon_tracker.verify.consensus import midpoint
 from typhoon_tracker.verify.errors import analysis, cases, score
+from typhoon_tracker.verify.from_fields import as_analysed
 
 ADVISORY_HOURS = 6  # an analysed fix older than this is no first guess any more; the advisory at the init time is
 PAST_HOURS = 12
@@ -178,12 +179,14 @@ def _score(
     if len(scored):
         starts = pd.DatetimeIndex(scored["init_time"])
         moved = adjusted(model, truth, analysed.fixes)
-        cliper = _cliper(best, lead, analysed.storm.season).predict(truth, starts)
+        regression = _cliper(best, lead, analysed.storm.season)
+        cliper = regression.predict(truth, starts)
         guesses = {
             "adjusted": moved,
             "consensus": midpoint(moved, cliper),
             "persistence": persistence(truth, starts, lead),
             "cliper": cliper,
+            "cliper_fields": regression.predict(as_analysed(truth, analysed.fixes), starts),
             "stationary": stationary(truth, starts, lead),
         }
         scores += [score(guess, truth, method=name) for name, guess in guesses.items()]

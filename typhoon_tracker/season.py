@@ -17,7 +17,7 @@ from typhoon_tracker.sources.choice import AUTO, RECONSTRUCTION
 from typhoon_tracker.verify.statistics import compare, summary
 
 OURS = ("model", "adjusted", "consensus")  # with CLIPER
-REFERENCES = ("persistence", "cliper", "stationary")
+REFERENCES = ("persistence", "cliper", "cliper_fields", "stationary")
 
 
 def verify(
