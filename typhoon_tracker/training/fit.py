@@ -60,7 +60,7 @@ def fit(settings: Settings, machine: Machine, *, start: FieldModel | None = None
         record = json.loads(json.dumps({**asdict(settings), "windows": source.windows, "devices": trainer.world_size}))
         if found is not None:
             check_same(found, record, checkpoints.folder / LAST)
-        normalisation = _normalisation(found, start, source)
+        normalisation = _normalisation(found, start, source, leads=net.config.frames_out)
         checkpoints.kept = {"settings": record, "normalisation": asdict(normalisation)}
         checkpoints.saved_step = done
         del found
@@ -115,7 +115,7 @@ def _open(settings: Settings, net: Any) -> Source:
     stride = net.config.stride
     if settings.crop is not None and settings.crop % stride:
         raise InputError(f"a crop of {settings.crop} points does not fit the network; give a multiple of {stride}.")
-    source = open_source(settings, (net.config.frames_in, net.config.frames_out))
+    source = open_source(settings, (net.config.frames_in, net.config.frames_out * settings.rollout))
     height, width = source.shape
     if height % stride or width % stride:
         raise InputError(
@@ -130,7 +130,9 @@ def _open(settings: Settings, net: Any) -> Source:
     return source
 
 
-def _normalisation(found: dict[str, Any] | None, start: FieldModel | None, source: Source) -> Normalisation:
+def _normalisation(
+    found: dict[str, Any] | None, start: FieldModel | None, source: Source, *, leads: int
+) -> Normalisation:
     if found is not None:
         return Normalisation(**found["training"]["normalisation"])
     if start is not None:
@@ -138,7 +140,9 @@ def _normalisation(found: dict[str, Any] | None, start: FieldModel | None, sourc
     from rich.console import Console
 
     with Console(stderr=True).status("statistics of the training windows"):
-        return Normalisation(**source.statistics())
+        statistics = source.statistics()
+    statistics["tendency_std"] = statistics["tendency_std"][:leads]  # every round starts from its own last frame
+    return Normalisation(**statistics)
 
 
 def _module(settings: Settings, model: FieldModel, steps: int) -> Forecasting:
@@ -156,6 +160,7 @@ def _module(settings: Settings, model: FieldModel, steps: int) -> Forecasting:
         divergence=settings.architecture == "tau",
         centre_weight=settings.centre_weight,
         leads_a_step=settings.leads_a_step,
+        rollout=settings.rollout,
         **common,
     )
 

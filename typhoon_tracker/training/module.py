@@ -17,19 +17,17 @@ from torch import Tensor
 
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.fields.contract import CORE
-from typhoon_tracker.forecast.model import FieldModel
+from typhoon_tracker.forecast.model import STATE, FieldModel
 from typhoon_tracker.training.centre_loss import Labelled, Places, centre_loss, misplaced
+from typhoon_tracker.training.rollout import Batch, in_round
 from typhoon_tracker.training.settings import COSINE
 from typhoon_tracker.training.two_stage import Momentum, TwoStage
 
 WARMUP_STEPS = 100
 COOLDOWN_SHARE = 0.3  # of all steps, over which the learning rate falls to nothing
 LOWEST_RATE = 1e-6  # at the end of the cosine
-NOTED_HOURS = (1, 3, 6, 12)
+NOTED_HOURS = (1, 3, 6, 12, 24)
 DIVERGENCE_WEIGHT = 0.1  # of TAU's second loss, as a mean over the values of a frame (Tan et al. 2023 and its code)
-
-
-Batch = Tensor | Labelled
 
 
 def fields_of(batch: Batch) -> Tensor:
@@ -105,8 +103,9 @@ class EndToEnd(Forecasting):
     """Adam on the forecast's mean square error in units of the target, and beside it, if they have a weight, on the
     distance of its storms from where they should be (`centre_loss`) and, for TAU, on its divergence loss.
 
-    A step learns from `leads_a_step` leads drawn at random, or from all. With a weight of the centres the validation
-    error has them too, and their mean km from the truth and from the aim are logged at `NOTED_HOURS`.
+    A step learns from `leads_a_step` leads drawn at random, or from all, of one of the `rollout` rounds (see
+    `in_round`), drawn too; the validation error is the mean of all rounds. With a weight of the centres it has them as
+    well, and their mean km from the truth and from the aim are logged at `NOTED_HOURS`.
     """
 
     def __init__(
@@ -116,51 +115,60 @@ class EndToEnd(Forecasting):
         divergence: bool = False,
         centre_weight: float = 0.0,
         leads_a_step: int | None = None,
+        rollout: int = 1,
         **common: float | str,
     ) -> None:
         super().__init__(model, **common)  # type: ignore[arg-type]
-        self.divergence, self.centre_weight, self.leads_a_step = divergence, centre_weight, leads_a_step
+        self.divergence, self.centre_weight = divergence, centre_weight
+        self.leads_a_step, self.rollout = leads_a_step, rollout
         self.leads = int(model.net.config.frames_out)  # type: ignore[union-attr, arg-type]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        window = fields_of(batch)
-        (x, y), frames = self.split(window), self._draw()
-        if self.divergence or isinstance(batch, Labelled):
-            loss = self._loss_of_fields(batch, x, _at(y, frames), frames)
+        number = int(torch.randint(self.rollout, ())) if self.rollout > 1 else 0
+        whole, batch = fields_of(batch), in_round(self.model, batch, number)
+        (x, y), frames = self.split(fields_of(batch)), self._draw()
+        if self.divergence or isinstance(batch, Labelled) or number:
+            loss = self._loss_of_fields(batch, x, _at(y, frames), frames, number)
         else:
             loss = self.model.loss(x, _at(y, frames), frames)
-        self.check(loss, window, f"the loss at step {self.global_step}", f"training batch {self.global_step}")
+        self.check(loss, whole, f"the loss at step {self.global_step}", f"training batch {self.global_step}")
         self.log("train_loss", loss, prog_bar=True)
         return loss
 
-    def _loss_of_fields(self, batch: Batch, x: Tensor, y: Tensor, frames: Sequence[int] | None) -> Tensor:
-        """Return the loss that looks at the forecast as a whole."""
+    def _loss_of_fields(self, batch: Batch, x: Tensor, y: Tensor, frames: Sequence[int] | None, number: int) -> Tensor:
+        """Return the loss of a round that looks at the forecast as a whole."""
         said, target = self.model.predict(x, frames), self.model.in_units(x, y, frames)
-        loss = pixels = F.mse_loss(said, target)
+        scale = self._scale(frames, number)
+        loss = pixels = F.mse_loss(scale * said, scale * target)
         if self.divergence:
             from typhoon_tracker.nets.tau import differential_divergence
 
             loss = loss + DIVERGENCE_WEIGHT * differential_divergence(said, target) / said[0, 0].numel()
         if isinstance(batch, Labelled):
             found = misplaced(*self._places(batch, said, frames))
-            centres = centre_loss(found, lead_hours=self._hours(frames))
+            centres = centre_loss(found, lead_hours=self._hours(frames, number))
             loss = loss + self.centre_weight * centres
             self.log_dict({"train_pixels": pixels, "train_centres": centres})
         return loss
 
     def validation_error(self, batch: Batch) -> Tensor:
+        errors = [self._error_of_round(in_round(self.model, batch, number), number) for number in range(self.rollout)]
+        return torch.stack(errors).mean()
+
+    def _error_of_round(self, batch: Batch, number: int) -> Tensor:
+        x, y = self.split(fields_of(batch))
+        said, scale = self.model.predict(x), self._scale(None, number)
+        error = F.mse_loss(scale * said, scale * self.model.in_units(x, y))
         if not isinstance(batch, Labelled):
-            return super().validation_error(batch)
-        x, y = self.split(batch.fields)
-        said = self.model.predict(x)
+            return error
         found = misplaced(*self._places(batch, said, None))
-        for hour in NOTED_HOURS:
-            here = found.lead == hour - 1
-            if here.any():
-                self.note(f"val_centre_km_{hour}h", found.from_truth[here].mean(), batch.fields)
-                self.note(f"val_aim_km_{hour}h", found.from_aim[here].mean(), batch.fields)
-        centres = centre_loss(found, lead_hours=self._hours(None))
-        return F.mse_loss(said, self.model.in_units(x, y)) + self.centre_weight * centres
+        hours = self._hours(None, number)
+        for lead, hour in enumerate(hours):
+            here = found.lead == lead
+            if hour in NOTED_HOURS and here.any():
+                self.note(f"val_centre_km_{hour:g}h", found.from_truth[here].mean(), batch.fields)
+                self.note(f"val_aim_km_{hour:g}h", found.from_aim[here].mean(), batch.fields)
+        return error + self.centre_weight * centre_loss(found, lead_hours=hours)
 
     def _draw(self) -> list[int] | None:
         """Return the leads of this step in order, as indices; None for all."""
@@ -168,8 +176,19 @@ class EndToEnd(Forecasting):
             return None
         return sorted(torch.randperm(self.leads)[: self.leads_a_step].tolist())
 
-    def _hours(self, frames: Sequence[int] | None) -> list[float]:
-        return [lead + 1.0 for lead in (range(self.leads) if frames is None else frames)]
+    def _scale(self, frames: Sequence[int] | None, number: int) -> Tensor | float:
+        """Return what errors are multiplied by, to be in units of the typical change over T' in all later rounds.
+
+        The error of the frame that a round starts from is large beside what an hour changes.
+        """
+        if not number or self.model.target == STATE:
+            return 1.0
+        change = self.model.tendency_std
+        return (change if frames is None else change[list(frames)]) / change[-1]
+
+    def _hours(self, frames: Sequence[int] | None, number: int) -> list[float]:
+        before = number * self.leads + 1.0
+        return [before + lead for lead in (range(self.leads) if frames is None else frames)]
 
     def _places(self, batch: Labelled, said: Tensor, frames: Sequence[int] | None) -> tuple[Tensor, Places]:
         """Return the MSL that is said (B, L, H, W) in Pa, and what to compare it with."""

@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "data": RECONSTRUCTION,
     "centre_weight": 0.0,
     "leads_a_step": None,
+    "rollout": 1,
     "validation_windows": 96,
     "workers": 0,
     "start_from": None,
@@ -76,6 +77,7 @@ class Settings:
     crop: int | None  # None: the whole grid, or the region of the forecasts
     centre_weight: float
     leads_a_step: int | None
+    rollout: int  # rounds of frames_out leads, each from the frames of the one before
     validation_windows: int
     workers: int
     start_from: str | None
@@ -170,8 +172,8 @@ def _check_centre(settings: Settings) -> None:
     weight, leads = settings.centre_weight, settings.leads_a_step
     if not (weight >= 0.0 and math.isfinite(weight)):
         raise InputError(f"--centre-weight {weight} is negative or no number; give one such as 0.2, or 0 for none.")
-    if settings.objective == TWO_STAGE and (weight or leads):
-        name = "--centre-weight" if weight else "--leads-a-step"
+    if settings.objective == TWO_STAGE and (weight or leads or settings.rollout > 1):
+        name = "--centre-weight" if weight else "--leads-a-step" if leads else "--rollout"
         raise InputError(f"{name} is for --objective {END_TO_END}; leave it out, or give that objective.")
     if weight and settings.data != RECONSTRUCTION:
         raise InputError(

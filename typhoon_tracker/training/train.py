@@ -155,6 +155,14 @@ def train(
             min=1, help="leads drawn at random that a step learns from; all if not given", rich_help_panel=OBJECTIVE
         ),
     ] = None,
+    rollout: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="rounds of a forecast that goes on from its own frames, of which a step learns one; 1 if not given",
+            rich_help_panel=OBJECTIVE,
+        ),
+    ] = None,
     precision: Annotated[
         Precision | None, typer.Option(help="bf16-mixed if not given", rich_help_panel=OBJECTIVE)
     ] = None,
@@ -203,6 +211,7 @@ def train(
         "clip": clip,
         "centre_weight": centre_weight,
         "leads_a_step": leads_a_step,
+        "rollout": rollout,
         "precision": precision,
         "seed": seed,
         "data": data,
