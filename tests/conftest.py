@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyproj  # noqa: F401 - xarray loads eccodes with its plugins; before pyproj, that crashes the interpreter at exit
 import pytest
 from hypothesis import settings
 
@@ -16,16 +13,6 @@ from .commands import ROKE, Outcome, run, tracker
 
 settings.register_profile("repeatable", derandomize=True)  # the same examples in every run
 settings.load_profile("repeatable")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave with pytest's own exit status: some native libraries, loaded together, crash on unloading."""
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and hasattr(reporter, "_session"):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(int(reporter._session.exitstatus))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -83,6 +83,15 @@ def test_unseen_truth_teaches_nothing(storms, small, tmp_path):
     assert module.error((spoilt, torch.ones_like(weight))) > module.error((window, torch.ones_like(weight)))
 
 
+def test_a_nan_is_named_by_the_variable_it_is_in(storms, small, tmp_path):
+    model = tune("met2net", split(storms)[0], tmp_path, None, BUDGET)
+    module = learn.Weighted(model, learning_rate=1e-3, steps=1, schedule="trapezoid", seed=1)
+    window, weight = Real(storms, storms[:1], batch_size=4, seed=3).batch(0)
+    window[0, 0, 2, 5, 5] = torch.nan
+    with pytest.raises(InputError, match="has 1 NaN or infinite values in z500"):
+        module.training_step((window, weight), 0)
+
+
 def test_a_file_that_is_none_is_told_in_a_sentence(tmp_path):
     done = tracker("real-storms", tmp_path / "none.nc", "--out", tmp_path / "out")
     assert done.code == 2

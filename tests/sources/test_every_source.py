@@ -9,7 +9,6 @@ from pathlib import Path
 import h5netcdf
 import numpy as np
 import pandas as pd
-import pyproj  # noqa: F401 - before eccodes, or the interpreter crashes at exit
 import pytest
 import xarray as xr
 

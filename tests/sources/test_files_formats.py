@@ -2,7 +2,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-import pyproj  # noqa: F401 - before eccodes, or the interpreter crashes at exit
 import pytest
 
 from tests.sources.samples import TIMES, assert_true, sample, save, value

@@ -1,7 +1,6 @@
 """Real files as ECMWF and the Climate Data Store write them."""
 
 import numpy as np
-import pyproj  # noqa: F401 - before eccodes, or the interpreter crashes at exit
 import pytest
 
 from tests.sources.samples import SHARED

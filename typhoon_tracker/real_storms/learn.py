@@ -28,6 +28,8 @@ FRAMES = {"frames_in": PAST, "frames_out": FUTURE, "variables": len(VARIABLES)}
 class Weighted(Forecasting):
     """Adam on the forecast's mean square error in units of the target, weighted as the batch says."""
 
+    variables = VARIABLES
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self.error(batch)
         self.check(loss, batch[0], f"the loss at step {self.global_step}", f"training batch {self.global_step}")

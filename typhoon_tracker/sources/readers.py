@@ -111,8 +111,7 @@ def _decode(source: Any, engine: str) -> tuple[list[xr.Dataset], list[str]]:
 
 
 def _open_grib(path: str, wanted: Sequence[str]) -> tuple[list[xr.Dataset], list[str]]:
-    import pyproj  # noqa: F401 - loaded after eccodes, it crashes the interpreter at exit
-    from cfgrib.dataset import open_fileindex  # isort: skip
+    from cfgrib.dataset import open_fileindex
     from cfgrib.messages import FileStream
     from cfgrib.xarray_store import open_variable_datasets
 

@@ -43,6 +43,8 @@ def _at(leads: Tensor, frames: Sequence[int] | None) -> Tensor:
 class Forecasting(lightning.LightningModule):
     """What both trainings share: the dice, the schedule, the forecast's validation error."""
 
+    variables: Sequence[str] = CORE  # of the windows
+
     def __init__(self, model: FieldModel, *, learning_rate: float, steps: int, schedule: str, seed: int) -> None:
         super().__init__()
         self.model = model
@@ -94,7 +96,7 @@ class Forecasting(lightning.LightningModule):
             return
         bad = ~torch.isfinite(window)
         if bad.any():
-            names = [CORE[i] for i in bad.any(0).any(0).flatten(1).any(1).nonzero().flatten().tolist()]
+            names = [self.variables[i] for i in bad.any(0).any(0).flatten(1).any(1).nonzero().flatten().tolist()]
             raise InputError(f"{where} has {int(bad.sum())} NaN or infinite values in {', '.join(names)}.")
         raise FloatingPointError(f"{what} is {loss.item()}")
 

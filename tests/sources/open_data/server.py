@@ -17,7 +17,6 @@ ARCHIVED = pd.Timestamp("2026-05-12")  # before, the streams of 06 and 18Z were 
 
 def messages(frame: xr.Dataset, cycle: pd.Timestamp, step: int) -> list[tuple[str, bytes]]:
     """Return a contract frame as GRIB2 messages, and one of another parameter between them."""
-    import pyproj  # noqa: F401 - loaded after eccodes, it crashes the interpreter at exit
     import eccodes  # isort: skip
 
     made = []
