@@ -91,9 +91,10 @@ class Ncar:
         from typhoon_tracker.sources.remote_hdf5 import fetch_ahead
 
         with contextlib.ExitStack() as stack:
-            variables = {name: self._open(http, name, days[0], region) for name in FILES}
-            for variable in variables.values():
-                stack.callback(variable.close)
+            variables: dict[str, RemoteVariable] = {}
+            for name in FILES:
+                variables[name] = self._open(http, name, days[0], region)
+                stack.callback(variables[name].close)
             for day in days:
                 spans = {name: variable.hours(hours(day)) for name, variable in variables.items()}
                 fetch_ahead(http, list(variables.values()), list(spans.values()))

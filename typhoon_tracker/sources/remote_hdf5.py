@@ -101,24 +101,29 @@ class RemoteVariable:
     def __init__(self, http: Https, url: str, name: str, spelling: str, region: Region) -> None:
         self.name, self.where = name, short_name(url)
         self.file = RemoteFile(http, url)
-        with self._reading():
-            self._hdf5 = h5py.File(self.file, "r")
-            if spelling not in self._hdf5:
-                raise missing([name], list(self._hdf5), self.where)
-            self._values = self._hdf5[spelling]
-            axes = {axis: _coordinate(self._hdf5, axis, self.where) for axis in DIMS}
-            self._index = _chunk_index(self._values) if self._values.chunks else {}
-        raw = xr.decode_cf(xr.Dataset(coords=axes))
-        if self._values.shape != tuple(raw.sizes[axis] for axis in DIMS):
-            raise InputError(f"{spelling} in {self.where} has the shape {self._values.shape}, not that of its axes.")
-        self.times = layout.valid_times(raw, (None, None), self.where)[1]
-        self._rows, self._columns = layout.horizontal_axes(raw, region, self.where)
+        # Left open, a file that reads through Python is closed by the HDF5 library after Python has gone: a crash.
+        with contextlib.ExitStack() as opened:
+            with self._reading():
+                hdf5 = opened.enter_context(h5py.File(self.file, "r"))
+                if spelling not in hdf5:
+                    raise missing([name], list(hdf5), self.where)
+                self._values = hdf5[spelling]
+                axes = {axis: _coordinate(hdf5, axis, self.where) for axis in DIMS}
+                self._index = _chunk_index(self._values) if self._values.chunks else {}
+            raw = xr.decode_cf(xr.Dataset(coords=axes))
+            if self._values.shape != tuple(raw.sizes[axis] for axis in DIMS):
+                raise InputError(
+                    f"{spelling} in {self.where} has the shape {self._values.shape}, not that of its axes."
+                )
+            self.times = layout.valid_times(raw, (None, None), self.where)[1]
+            self._rows, self._columns = layout.horizontal_axes(raw, region, self.where)
+            self._opened = opened.pop_all()
         self._chunks = self._values.chunks or (24, *self._values.shape[1:])
         self._slabs: dict[int, np.ndarray] = {}
 
     def close(self) -> None:
         """Close the file."""
-        self._hdf5.close()
+        self._opened.close()
 
     def hours(self, times: pd.DatetimeIndex) -> slice:
         """Return where consecutive hours stand in the file; raise InputError where it lacks one."""

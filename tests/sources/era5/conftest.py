@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -45,6 +47,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spans = {"valid_time_start": "2022-12-28", "valid_time_stop": "2022-12-29", "valid_time_stop_era5t": "2022-12-30"}
     write_store(root / "arco", SMALL_DAYS[:3], **axes, **spans)
     return root
+
+
+@pytest.fixture(autouse=True)
+def no_file_stays_open() -> Iterator[None]:
+    """What a fault leaves open, the HDF5 library closes after Python has gone, which crashes."""
+    yield
+    gc.collect()  # an iterator left half read closes its files when it is forgotten
+    assert h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE) == 0
 
 
 @pytest.fixture
