@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from typhoon_tracker.nets.blocks import ConvStage, Readout
+from tests.benchmarks.plain_met2net import PlainUnit
+from typhoon_tracker.nets import streamed
+from typhoon_tracker.nets.blocks import ConvStage, Readout, TemporalAttentionUnit
 from typhoon_tracker.nets.depthwise import Depthwise, DilatedDepthwise
 from typhoon_tracker.nets.norms import GroupNorm
 
@@ -62,6 +64,24 @@ def test_a_stage_is_convolution_shuffle_norm_and_silu(change: dict, channels: in
         return F.silu(F.group_norm(y, 2, stage.norm.weight, stage.norm.bias))
 
     compare(stage, plain, torch.randn(3, channels, 6, 4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("drop_path", [0.0, 0.5])
+def test_a_unit_of_which_rows_are_dropped_is_the_plain_one(seed: int, drop_path: float, monkeypatch) -> None:
+    monkeypatch.setattr(streamed, "CHUNK_ON_CPU", 1)
+    unit, plain = TemporalAttentionUnit(4, drop_path).double(), PlainUnit(4, drop_path).double()
+    nn.init.normal_(unit.scale1)
+    nn.init.normal_(unit.scale2)
+    weights = dict(unit.named_parameters())
+
+    def textbook(x: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return torch.func.functional_call(plain, weights, x)
+
+    x = torch.randn(3, 4, 5, 7, dtype=torch.float64)
+    torch.manual_seed(seed)  # some of the seeds drop all three rows, some none
+    compare(unit, textbook, x)
 
 
 def test_the_readout_is_a_convolution_in_its_own_precision() -> None:

@@ -100,6 +100,13 @@ def test_seasons_after_the_last_are_never_seen():
     np.testing.assert_array_equal(a.coefficients, b.coefficients)
 
 
+def test_leads_fitted_together_are_those_fitted_alone():
+    six, twelve = Cliper.fit_all(STRAIGHT, leads=["6h", "12h"])
+    assert six.lead == 6 * HOUR
+    np.testing.assert_array_equal(six.coefficients, Cliper.fit(STRAIGHT, lead="6h").coefficients)
+    np.testing.assert_array_equal(twelve.coefficients, FITTED.coefficients)
+
+
 def test_rows_between_the_fixes_change_nothing_in_the_fit():
     # A whole storm of interpolated rows comes first, so that a muddle of storms and seasons would show.
     filled_in = straight(storm="0000", start=pd.Timestamp(2003, 7, 1)).assign(original=False)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from typhoon_tracker.nets.blocks import TemporalAttentionUnit, TranslatorLayer, VariableAttention
 from typhoon_tracker.nets.met2net import Translator
+from typhoon_tracker.nets.streamed import in_chunks
 
 DILATION = 3
 
@@ -78,8 +79,12 @@ class FoldedLayer(nn.Module):
         u = F.gelu(self.project_in(y))
         gate = u * self.mix(self._dilated(_convolve(u, self.near)))
         r = torch.addcmul(self.project_out(gate), y, self.keep)
-        wide = F.gelu(_convolve(self.widen(r), self.depthwise))
-        return _group_norm(self.narrow(wide).add_(r).add_(y, alpha=2), self.norm2)
+        # The wide features of a few rows stay in a CPU's cache.
+        mlp = in_chunks(self._mlp, r, self.widen.out_features * r.shape[1] * r.shape[2])
+        return _group_norm(mlp.add_(r).add_(y, alpha=2), self.norm2)
+
+    def _mlp(self, x: Tensor) -> Tensor:
+        return self.narrow(F.gelu(_convolve(self.widen(x), self.depthwise)))
 
     def _attend(self, x: Tensor, variables: int) -> Tensor:
         rows, h, w, d = x.shape

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from typhoon_tracker.nets.depthwise import Depthwise, DilatedDepthwise
 from typhoon_tracker.nets.norms import GroupNorm
+from typhoon_tracker.nets.streamed import in_chunks
 
 
 def laid_out(x: Tensor) -> Tensor:
@@ -149,8 +150,8 @@ class LargeKernelUnit(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         x = laid_out(x)
-        x = self._add(x, self.scale1, self._gate(self.norm1(x)))
-        return self._add(x, self.scale2, self.narrow(gelu(self.depthwise(self.widen(self.norm2(x))))))
+        x = self._add(x, self.scale1, self._gate, self.norm1(x))
+        return self._add(x, self.scale2, self._mlp, self.norm2(x))
 
     @abstractmethod
     def weigh(self, u: Tensor) -> Tensor:
@@ -159,10 +160,26 @@ class LargeKernelUnit(nn.Module, ABC):
     def _gate(self, x: Tensor) -> Tensor:
         return x + self.project_out(self.weigh(gelu(self.project_in(x))))
 
-    def _add(self, x: Tensor, scale: Tensor, branch: Tensor) -> Tensor:
+    def _mlp(self, x: Tensor) -> Tensor:
+        def mlp(rows: Tensor) -> Tensor:
+            return self.narrow(gelu(self.depthwise(self.widen(rows))))
+
+        # The wide features of a few rows stay in a CPU's cache.
+        return in_chunks(mlp, x, self.widen.out_channels * x.shape[-2] * x.shape[-1])
+
+    def _add(self, x: Tensor, scale: Tensor, branch: Callable[[Tensor], Tensor], y: Tensor) -> Tensor:
+        """Return x + drop(scale branch(y)), rows apart; on a CPU, those that are dropped are not computed."""
         weight = self.drop.weight(len(x), like=scale)
-        share = scale if weight is None else weight[:, None] * scale
-        return torch.addcmul(x, share[..., None, None], branch)
+        if weight is None:
+            return torch.addcmul(x, scale[:, None, None], branch(y))
+        # Elsewhere to count what is kept would wait for the device.
+        kept = weight.nonzero().flatten() if x.device.type == "cpu" else None
+        if kept is None or len(kept) in (0, len(x)):
+            return torch.addcmul(x, (weight[:, None] * scale)[..., None, None], branch(y))
+        x, y = x.permute(0, 2, 3, 1), y.permute(0, 2, 3, 1)  # whole rows are copied as they lie in memory
+        change = branch(y.index_select(0, kept).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        change = change * (weight[kept, None, None, None] * scale)
+        return x.to(change.dtype).index_add(0, kept, change).permute(0, 3, 1, 2)
 
 
 class TemporalAttentionUnit(LargeKernelUnit):

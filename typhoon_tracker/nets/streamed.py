@@ -20,9 +20,10 @@ CHUNK_ON_CPU, CHUNK_ELSEWHERE = 2**20, 2**26
 Compute = Callable[[Sequence[Tensor]], tuple[Tensor, Sequence[Tensor]]]  # a scalar and its gradients by some tensors
 
 
-def in_chunks(coder: nn.Module, frames: Tensor, values: int) -> Tensor:
-    """Return coder(frames) of frames (B*T, ...), each of which makes `values` values at the widest, by chunks."""
-    return torch.cat([coder(chunk) for chunk in _chunks(frames, values)])
+def in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, values: int) -> Tensor:
+    """Return function(rows), rows (B*T or B*N, ...) that make `values` values each at the widest, by chunks."""
+    results = [function(chunk) for chunk in _chunks(rows, values)]
+    return results[0] if len(results) == 1 else torch.cat(results)
 
 
 def streamed_mse(

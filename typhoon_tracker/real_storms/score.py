@@ -47,7 +47,7 @@ Fixes = pd.DataFrame
 def fit_clipers(last_season: int) -> list[Cliper]:
     """Return the CLIPER-like regressions of all leads, fitted to JMA's best tracks up to a season."""
     best = shipped.load("wmo").table
-    return [Cliper.fit(best, lead=lead, last_season=last_season) for lead in LEADS]
+    return Cliper.fit_all(best, leads=LEADS, last_season=last_season)
 
 
 def errors_of(

@@ -25,10 +25,8 @@ class Expected:
     def __init__(self, best: pd.DataFrame, leads: Sequence[float], *, last_season: int) -> None:
         past = Past.of(best)
         fixes = np.arange(len(past.hours))
-        positions = []
-        for lead in leads:
-            regression = Cliper.fit(best, lead=pd.Timedelta(hours=lead), last_season=last_season)
-            positions.append(np.stack(regression.positions(past, past.hours, fixes), axis=-1))
+        regressions = Cliper.fit_all(best, leads=[pd.Timedelta(hours=lead) for lead in leads], last_season=last_season)
+        positions = [np.stack(regression.positions(past, past.hours, fixes), axis=-1) for regression in regressions]
         self._positions = np.stack(positions, axis=1)  # (N, L, 2): lat, lon
         original = best[best["original"].astype(bool)]
         sids = original["track_id"].unique()  # in the order in which `Past` counts them

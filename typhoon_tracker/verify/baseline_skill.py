@@ -45,7 +45,7 @@ def baseline_errors(
         raise InputError(
             f"CLIPER fitted up to {last_fitted} has seen season {seasons[0]}; fit up to {seasons[0] - 1} or earlier."
         )
-    clipers = [Cliper.fit(best_tracks, lead=lead, last_season=last_fitted) for lead in leads]
+    clipers = Cliper.fit_all(best_tracks, leads=leads, last_season=last_fitted)
     parts = []
     wanted = best_tracks["original"].astype(bool) & best_tracks["season"].between(*seasons)
     for _, track in best_tracks[wanted].groupby("track_id"):

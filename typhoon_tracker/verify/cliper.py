@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,23 +57,43 @@ class Cliper:
         not. The ridge strength is chosen by leaving out every fifth season in turn. Raises InputError where `lead` is
         not positive or fewer than 5 seasons are left to fit to.
         """
-        lead = pd.Timedelta(lead)
-        if lead <= pd.Timedelta(0):
-            raise InputError(f"a lead of {lead} cannot be forecast; it must be longer than 0 h.")
+        return cls.fit_all(best_tracks, leads=[lead], last_season=last_season, min_wind=min_wind)[0]
+
+    @classmethod
+    def fit_all(
+        cls,
+        best_tracks: pd.DataFrame,
+        *,
+        leads: Iterable[pd.Timedelta | str],
+        last_season: int = LAST_TRAINING_SEASON,
+        min_wind: float = TROPICAL_STORM,
+    ) -> list[Cliper]:
+        """Return what `fit` gives for each lead; the predictors are computed once."""
+        ahead = [pd.Timedelta(lead) for lead in leads]
+        for lead in ahead:
+            if lead <= pd.Timedelta(0):
+                raise InputError(f"a lead of {lead} cannot be forecast; it must be longer than 0 h.")
         table = best_tracks[best_tracks["original"].astype(bool) & (best_tracks["season"] <= last_season)]
         past = Past.of(table)
         season = table.drop_duplicates("track_id")["season"].to_numpy()[past.storm]  # storms as they first appear
-        target, fitted = _displacements(past, lead / pd.Timedelta(hours=1), min_wind)
         pressure_wind = _pressure_wind(past)
         x = _predictors(past, past.hours, np.arange(len(past.hours)), pressure_wind)
-        fitted &= np.isfinite(x[:, 0])
-        x, target, season = x[fitted], target[fitted], season[fitted]
+        clipers = []
+        for lead in ahead:
+            target, fitted = _displacements(past, lead / pd.Timedelta(hours=1), min_wind)
+            fitted &= np.isfinite(x[:, 0])
+            if (count := len(np.unique(season[fitted]))) < FOLDS:
+                raise InputError(
+                    f"best tracks up to {last_season} hold {count} season(s) with storms of {min_wind:g} m/s over "
+                    f"{lead}; CLIPER needs {FOLDS} or more: take a longer table, a later last_season or less wind."
+                )
+            clipers.append(cls._fitted(lead, pressure_wind, x[fitted], target[fitted], season[fitted]))
+        return clipers
+
+    @classmethod
+    def _fitted(cls, lead: pd.Timedelta, pressure_wind: Floats, x: Floats, target: Floats, season: Indices) -> Cliper:
+        """Fit to predictors x (N, F), displacements (N, 2) in km and the seasons (N,) they are of."""
         seasons = np.unique(season)
-        if len(seasons) < FOLDS:
-            raise InputError(
-                f"best tracks up to {last_season} hold {len(seasons)} season(s) with storms of {min_wind:g} m/s "
-                f"over {lead}; CLIPER needs {FOLDS} or more: take a longer table, a later last_season or less wind."
-            )
         centre, spread = _mean(x), _spread(x)
         phi = _expand((x - centre) / spread)
         phi_spread = _spread(phi)
@@ -166,8 +187,7 @@ def _expand(x: Floats) -> Floats:
     """Return phi (N, P): standardised predictors, unknown ones at their mean, with all their squares and products."""
     # Squares run away outside what was fitted to; 3 standard deviations hold all but one fix in a hundred.
     x = np.clip(np.nan_to_num(x), -3.0, 3.0)
-    first, second = np.triu_indices(x.shape[1])
-    return np.concatenate([x, x[:, first] * x[:, second]], axis=1)
+    return np.concatenate([x, *(x[:, i:] * x[:, i, None] for i in range(x.shape[1]))], axis=1)
 
 
 def _design(phi: Floats, spread: Floats) -> Floats:
