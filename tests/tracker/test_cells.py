@@ -1,16 +1,16 @@
-"""The cells of a frame: what is known of a part is what is known of the whole, wherever the seam lies."""
+"""The cells of a frame: how deep a field lies there and how the wind turns, wherever the seam lies."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from typhoon_tracker.geo.grid import PAPER_REGION, Region
-from typhoon_tracker.tracker.cells import Cells, Turning
+from typhoon_tracker.tracker.cells import Cells
 from typhoon_tracker.tracker.detect import find
 from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import DEFAULT, PRESETS
@@ -28,24 +28,60 @@ def weather(region: Region, *, seed: int = 0) -> Frame:
 
 
 @pytest.mark.parametrize("region", [PAPER_REGION, GLOBE], ids=["region", "globe"])
-@settings(max_examples=25, deadline=None)
-@given(data=st.data())
-def test_vorticity_asked_for_in_part_is_that_of_the_whole(region, data):
+def test_depth_is_that_below_two_box_means_of_the_cells(region):
     frame = weather(region)
-    for name in data.draw(st.sets(st.sampled_from(["u10", "v10"]))):
-        getattr(frame, name)[20:24, :7] = np.nan
-    cells, others = Cells(frame, DEFAULT), Cells(frame, DEFAULT)
-    part, whole = Turning(cells, frame.u10, frame.v10), Turning(others, frame.u10, frame.v10)
-    rows = len(cells.void)
-    place = st.tuples(st.integers(1, rows - 2), st.integers(cells.core[0], cells.core[1] - 1))
-    whole.ask_all()
-    for i, j in data.draw(st.lists(place, min_size=1, max_size=4)):
-        radius = data.draw(st.floats(0.0, 900.0))
-        part.ask_about(np.array([[i, j]]), radius)
-        high = max(int(radius / (111.2 * abs(cells.axes[1]))), 2)
-        near = np.s_[max(i - high, 0) : i + high + 1, max(j - high, 0) : j + high + 1]
-        np.testing.assert_allclose(part.values[near], whole.values[near], rtol=1e-12, atol=1e-18)
-        np.testing.assert_array_equal(cells.void[near], others.void[near])
+    unsmoothed = replace(DEFAULT, smoothing=1e-4)
+    cells = Cells(frame, unsmoothed)
+    lat0, step = cells.axes[:2]
+    pad, rows = cells.layout.pad, len(cells.void)
+    first = cells.layout.top
+    around = field = frame.mass[first : first + rows].astype(float)
+    width = np.sqrt(6.0) * DEFAULT.surroundings / (111.194927 * abs(step))  # cells at the equator
+    high = round((width - 1) / 2)
+    for _ in range(2):
+        wides = [round((width / np.cos(np.radians(lat0 + i * step)) - 1) / 2) for i in range(rows)]
+        across = np.stack([box_mean(row, wide, cyclic=pad > 0) for row, wide in zip(around, wides, strict=True)])
+        around = np.stack([box_mean(column, high, cyclic=False) for column in across.T], axis=1)
+    depth = cells.depth(frame.mass)[:, cells.core[0] : cells.core[1]]
+    np.testing.assert_allclose(depth, field - around, atol=1e-6)
+
+
+def box_mean(values: np.ndarray, wide: int, *, cyclic: bool) -> np.ndarray:
+    places = np.arange(len(values))[:, None] + np.arange(-wide, wide + 1)
+    inside = (places >= 0) & (places < len(values)) | cyclic
+    return (values[places % len(values)] * inside).sum(axis=1) / inside.sum(axis=1)
+
+
+@pytest.mark.parametrize("hemisphere", [1.0, -1.0])
+def test_vorticity_of_a_solid_rotation_is_twice_its_rate_and_negative_in_cyclones(hemisphere):
+    region = Region(10.0 + 20.0 * hemisphere, -10.0 + 20.0 * hemisphere, 120.0, 150.0)
+    frame = weather(region)
+    rate = 1e-5  # s-1, about the pole: u = rate a cos(latitude), vorticity = 2 rate sin(latitude)
+    u = np.float32(rate * 6.371e6) * np.cos(np.radians(region.latitude[:, None])).astype(np.float32)
+    cells = Cells(frame, DEFAULT)
+    vorticity = cells.vorticity(np.repeat(u, len(region.longitude), axis=1), np.zeros(region.shape, np.float32))
+    lat = cells.axes[0] + cells.axes[1] * np.arange(len(vorticity))
+    expected = np.broadcast_to(-2 * rate * np.abs(np.sin(np.radians(lat)))[:, None], vorticity.shape)
+    np.testing.assert_allclose(vorticity[4:-4, 4:-4], expected[4:-4, 4:-4], rtol=2e-3)
+
+
+@pytest.mark.parametrize("region", [PAPER_REGION, GLOBE], ids=["region", "globe"])
+def test_cells_without_a_value_are_void_and_change_no_field_far_from_them(region):
+    frame = weather(region)
+    whole = Cells(frame, DEFAULT)
+    depth, vorticity = whole.depth(frame.mass), whole.vorticity(frame.u10, frame.v10)
+    assert not whole.void.any()
+    middle = len(region.latitude) // 2
+    rows = slice(middle, middle + 6)
+    frame.mass[rows, :4] = frame.u10[rows, :4] = np.nan
+    cells = Cells(frame, DEFAULT)
+    far = np.s_[:, cells.core[0] + 30 : cells.core[1] - 30]
+    np.testing.assert_allclose(cells.depth(frame.mass)[far], depth[far], atol=1e-6)
+    np.testing.assert_allclose(cells.vorticity(frame.u10, frame.v10)[far], vorticity[far], atol=1e-12)
+    assert cells.void[:, cells.core[0]].any()
+    assert not cells.void[far].any()
+    again = slice(cells.core[1], cells.core[1] + cells.core[0])  # the columns that a globe repeats
+    np.testing.assert_array_equal(cells.void[:, again], cells.void[:, cells.core[0] :][:, : cells.core[0]])
 
 
 @pytest.mark.parametrize("preset", ["default", "tempest", "weak"])

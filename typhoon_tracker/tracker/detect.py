@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from typhoon_tracker.tracker.cells import Cells, Turning
-from typhoon_tracker.tracker.compiled.lows import clear, closed, lowest_near, minima
+from typhoon_tracker.tracker.cells import Cells
+from typhoon_tracker.tracker.compiled.lows import closed, lowest_near, minima
 from typhoon_tracker.tracker.compiled.sphere import Floats, separation
 from typhoon_tracker.tracker.frame import Frame, check_grid
 from typhoon_tracker.tracker.settings import DEFAULT, Settings
@@ -62,47 +62,38 @@ def find(frame: Frame, settings: Settings, *, mass: str = "msl", alone: bool = F
         return []
     near, far = NEAR * settings.smoothing, settings.max_separation
     anomaly = None if frame.mass is None or mass == "vorticity" else cells.depth(frame.mass)
-    turning = None if frame.u10 is None or frame.v10 is None else Turning(cells, frame.u10, frame.v10)
-    vortices = turning is not None and not (alone and anomaly is not None)
-    lows: list[Candidate] = []
+    turning = None if frame.u10 is None or frame.v10 is None else cells.vorticity(frame.u10, frame.v10)
+    found: list[Candidate] = []
+    shallow = 0.0
     if anomaly is not None:
         least = settings.threshold(mass)
         shallow = -SHALLOW * least
-        if turning is not None and vortices:
-            turning.ask_below(anomaly, shallow, 2 * near)
         places = minima(anomaly, cells.axes, cells.core, shallow, near, NOTHING, 0.0)
-        lows = _closed(cells, anomaly, turning, places, least, low=True)
-    found = lows.copy()
-    if turning is not None and vortices:
+        found = _closed(cells, anomaly, turning, places, least, low=True)
+    if turning is not None and not (alone and anomaly is not None):
         least = settings.min_vorticity_rise
-        if anomaly is None:
-            turning.ask_all()
-            places = minima(turning.values, cells.axes, cells.core, -SHALLOW * least, near, NOTHING, 0.0)
-        else:
-            # An over-smoothed storm is still where pressure is low.
-            places = minima(turning.values, cells.axes, cells.core, -SHALLOW * least, near, anomaly, shallow)
-            if len(places):
-                turning.ask_about(places, settings.closed_within + far)
-        for one in _closed(cells, turning.values, turning, places, least, low=False):
+        # An over-smoothed storm is still where pressure is low.
+        where = NOTHING if anomaly is None else anomaly
+        places = minima(turning, cells.axes, cells.core, -SHALLOW * least, near, where, shallow)
+        lows = found.copy()
+        for one in _closed(cells, turning, turning, places, least, low=False):
             if all(separation(one.lat, one.lon, low.lat, low.lon) > far for low in lows):
                 found.append(one)
     return found
 
 
 def _closed(
-    cells: Cells, field: Floats, turning: Turning | None, places: NDArray[np.int64], least: float, *, low: bool
+    cells: Cells, field: Floats, turning: Floats | None, places: NDArray[np.int64], least: float, *, low: bool
 ) -> list[Candidate]:
     """Return those of the minima of a field that are closed and turn, deepest first."""
     settings, found = cells.settings, []
     if len(places):
         places, rows = closed(field, cells.void, places, cells.axes, least, settings.closed_within)
-        if turning is not None and len(places):
-            turning.ask_about(places, settings.max_separation)
         for (i, j), (lat, lon, depth) in zip(places.tolist(), rows.tolist(), strict=True):
             vorticity = math.nan
             if turning is not None:
-                vorticity = -lowest_near(turning.values, cells.axes, i, j, settings.max_separation)
-                if vorticity < settings.min_vorticity or not clear(cells.void, i, j):
+                vorticity = -lowest_near(turning, cells.axes, i, j, settings.max_separation)
+                if vorticity < settings.min_vorticity:
                     continue
             found.append(Candidate(lat, lon, depth, vorticity, low))
     return sorted(found, key=lambda one: -one.depth)

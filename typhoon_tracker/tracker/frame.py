@@ -46,30 +46,30 @@ class Frame:
     def axes(self) -> Axes:
         """Return the latitude of the first row, the step, the longitude of the first column, the step."""
         lat, lon = self.latitude, self.longitude
-        dlat, dlon = (lat[-1] - lat[0]) / (len(lat) - 1), (lon[-1] - lon[0]) / (len(lon) - 1)
-        return float(lat[0]), float(dlat), float(lon[0]), float(dlon)
+        lat0, lon0 = lat.item(0), lon.item(0)
+        return lat0, (lat.item(-1) - lat0) / (len(lat) - 1), lon0, (lon.item(-1) - lon0) / (len(lon) - 1)
 
-    @property
+    @cached_property
     def wraps(self) -> bool:
         """Tell whether the grid goes round the globe."""
         step = self.axes[3]
-        return bool(abs(len(self.longitude) * step - 360.0) < 0.5 * step)
+        return abs(len(self.longitude) * step - 360.0) < 0.5 * step
 
     @cached_property
     def spacing(self) -> tuple[float, float]:
         """Return the grid spacing in km along latitude and, at its widest, along longitude."""
-        _, dlat, _, dlon = self.axes
-        nearest = float(np.abs(self.latitude).min())
+        lat0, dlat, _, dlon = self.axes
+        row = min(max(round(-lat0 / dlat), 0), len(self.latitude) - 1)
+        nearest = abs(lat0 + row * dlat)
         return abs(dlat) * KM_PER_DEGREE, dlon * KM_PER_DEGREE * max(math.cos(math.radians(nearest)), 0.05)
 
     def inside(self, lat: float, lon: float, margin: float) -> bool:
         """Tell whether a point lies at least `margin` degrees inside the edge of the region."""
-        north, south = max(self.latitude[0], self.latitude[-1]), min(self.latitude[0], self.latitude[-1])
-        east_of_west = (lon - self.longitude[0]) % 360.0
-        width = self.longitude[-1] - self.longitude[0]
-        return bool(south + margin <= lat <= north - margin) and (
-            self.wraps or bool(margin <= east_of_west <= width - margin)
-        )
+        lat0, dlat, lon0, dlon = self.axes
+        last = lat0 + dlat * (len(self.latitude) - 1)
+        if not min(lat0, last) + margin <= lat <= max(lat0, last) - margin:
+            return False
+        return self.wraps or margin <= (lon - lon0) % 360.0 <= dlon * (len(self.longitude) - 1) - margin
 
     def around(self, lat: float, lon: float, radius: float) -> Frame | None:
         """Return the part of the frame within `radius` km of a point, its longitudes contiguous over the seam.

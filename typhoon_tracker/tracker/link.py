@@ -51,11 +51,13 @@ def link(fixes: pd.DataFrame, *, settings: Settings = DEFAULT) -> pd.DataFrame:
     missing = [name for name in ("time", "lat", "lon") if name not in fixes]
     if missing:
         raise InputError(f"fixes need the column {', '.join(missing)}; they have {', '.join(map(str, fixes.columns))}.")
-    fixes = fixes.sort_values(["time", "lat", "lon"], kind="stable", ignore_index=True)
-    times, first = np.unique(fixes["time"].to_numpy("datetime64[ns]"), return_index=True)
+    when = fixes["time"].to_numpy("datetime64[ns]")
+    lat, lon = fixes["lat"].to_numpy(float), fixes["lon"].to_numpy(float)
+    order = np.lexsort((lon, lat, when))
+    times, first = np.unique(when[order], return_index=True)
     hours = times.astype(np.int64) / 3.6e12
-    past = np.append(first[1:], len(fixes))[: len(first)]
-    positions = np.stack([fixes["lat"].to_numpy(float), wrap(fixes["lon"].to_numpy(float))], axis=1)
+    past = np.append(first[1:], len(order))[: len(first)]
+    positions = np.stack([lat, wrap(lon)], axis=1)[order]
     limits = np.array([
         settings.search_radius, settings.search_growth, settings.max_search_radius, settings.max_speed,
         settings.birth_speed,
@@ -66,39 +68,49 @@ def link(fixes: pd.DataFrame, *, settings: Settings = DEFAULT) -> pd.DataFrame:
         ended += [storm for storm in alive if now - storm.known[-1][0] > settings.patience]
         alive = [storm for storm in alive if now - storm.known[-1][0] <= settings.patience]
         alive += _continue(alive, now, positions[begin:end], begin, limits, settings)
-    tropical = fixes["tropical"].to_numpy(bool) if "tropical" in fixes else np.ones(len(fixes), bool)
+    tropical = fixes["tropical"].to_numpy(bool)[order] if "tropical" in fixes else np.ones(len(fixes), bool)
     storms = [storm for storm in ended + alive if _counts(storm, tropical, hours, settings)]
     storms.sort(key=lambda storm: storm.rows[0])
-    rows = [row for storm in storms for row in storm.rows]
+    rows = order[np.array([row for storm in storms for row in storm.rows], int)]
     names = [f"S{i:03d}" for i, storm in enumerate(storms, 1) for _ in storm.rows]
-    table = fixes.drop(columns=["track_id", "tropical"], errors="ignore").iloc[rows].reset_index(drop=True)
-    return track.create(track_id=names, **{str(name): table[name] for name in table})
+    kept = [name for name in fixes if name not in ("track_id", "tropical")]
+    return track.create(track_id=names, **{str(name): fixes[name].array.take(rows) for name in kept})
 
 
 def _continue(
     alive: list[_Storm], now: float, places: Floats, begin: int, limits: Floats, settings: Settings
 ) -> list[_Storm]:
     """Give the storms alive their fixes of this time, and return the storms born of the fixes left over."""
-    taken: dict[int, int] = {}
+    taken: dict[int, _Storm] = {}
     if alive:
         cost = shares(np.array([storm.motion(settings) for storm in alive]), now, places, limits)  # (storm, fix)
         misses = np.array([MISSED[storm.missed] for storm in alive])
-        # A column of its own for every storm: staying without a fix.
-        alone = np.full((len(alive), len(alive)), np.inf)
-        np.fill_diagonal(alone, misses)
-        for i, j in zip(*map(np.ndarray.tolist, linear_sum_assignment(np.hstack([cost, alone]))), strict=True):
-            alive[i].missed = j >= len(places)
-            if not alive[i].missed:
-                taken[j] = i
+        taken = {j: alive[i] for i, j in _pairs(cost, misses)}
+    for storm in alive:
+        storm.missed = True
     born = []
     for j, (lat, lon) in enumerate(places.tolist()):
         if j in taken:
-            storm = alive[taken[j]]
+            storm = taken[j]
             storm.rows.append(begin + j)
             storm.known.append((now, lat, lon))
+            storm.missed = False
         else:
             born.append(_Storm([begin + j], [(now, lat, lon)]))
     return born
+
+
+def _pairs(cost: Floats, misses: Floats) -> list[tuple[int, int]]:
+    """Return the pairs of storm and fix at the least cost, where a storm may go without a fix for that of a miss."""
+    near = np.argwhere(cost < misses[:, None])  # any other pair costs more than a miss
+    storms, fixes = near.T.tolist()
+    if len(set(storms)) == len(set(fixes)) == len(near):
+        return list(zip(storms, fixes, strict=True))
+    # A column of its own for every storm: staying without a fix.
+    alone = np.full((len(misses), len(misses)), np.inf)
+    np.fill_diagonal(alone, misses)
+    pairs = zip(*map(np.ndarray.tolist, linear_sum_assignment(np.hstack([cost, alone]))), strict=True)
+    return [(storm, fix) for storm, fix in pairs if fix < cost.shape[1]]
 
 
 def _counts(storm: _Storm, tropical: np.ndarray, hours: Floats, settings: Settings) -> bool:

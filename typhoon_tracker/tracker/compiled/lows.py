@@ -11,6 +11,7 @@ from typhoon_tracker.tracker.compiled.cache import compiled
 from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, Axes, Floats
 
 DIRECTIONS = 16
+STRETCH = 64  # cells of a row looked at together: most stretches hold no minimum
 
 
 @compiled
@@ -27,22 +28,25 @@ def minima(
     ni = max(round(near / dy), 1)
     found, count = np.empty((rows * width // 4 + 1, 2), np.int64), 0
     first, last = max(columns[0], 1), min(columns[1], width - 1)
-    lower = np.empty(max(last - first, 0), np.bool_)
+    lower = np.empty(STRETCH, np.bool_)
     for i in range(1, rows - 1):
-        # First than its neighbours alone, in a loop without branches.
-        here, north, south = field[i, first:last], field[i - 1, first:last], field[i + 1, first:last]
-        west, east = field[i, first - 1 : last - 1], field[i, first + 1 : last + 1]
-        for k in range(len(lower)):
-            least = min(min(north[k], south[k]), west[k])
-            lower[k] = (here[k] < below) & (here[k] <= least) & (here[k] < east[k])
         cos_phi = max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
         nj = min(max(round(near / (dy * cos_phi * abs(dlon / dlat))), 1), width // 2)
-        for k in range(len(lower)):
-            if not lower[k] or (where.size and not where[i, first + k] < under):
-                continue
-            if _lowest(field, i, first + k, ni, nj):
-                found[count, 0], found[count, 1] = i, first + k
-                count += 1
+        for begin in range(first, last, STRETCH):
+            # First than its neighbours alone, in a loop without branches.
+            end, some = min(begin + STRETCH, last), 0
+            here, north, south = field[i, begin:end], field[i - 1, begin:end], field[i + 1, begin:end]
+            west, east = field[i, begin - 1 : end - 1], field[i, begin + 1 : end + 1]
+            for k in range(len(here)):
+                least = min(min(north[k], south[k]), west[k])
+                lower[k] = (here[k] < below) & (here[k] <= least) & (here[k] < east[k])
+                some += lower[k]
+            for k in range(len(here) if some else 0):
+                if not lower[k] or (where.size and not where[i, begin + k] < under):
+                    continue
+                if _lowest(field, i, begin + k, ni, nj):
+                    found[count, 0], found[count, 1] = i, begin + k
+                    count += 1
     return found[:count].copy()
 
 
