@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tests.tracker.vortex import Vortex, fields, straight
-from typhoon_tracker.geo.grid import PAPER_REGION
+from typhoon_tracker.geo.grid import PAPER_REGION, Region
 from typhoon_tracker.geo.sphere import distance
 from typhoon_tracker.tracker.centre import consensus, estimates
 from typhoon_tracker.tracker.follow import follow
@@ -89,3 +89,12 @@ def test_strength_is_that_of_the_vortex():
     assert fix.wind == pytest.approx(float(np.hypot(data.u10, data.v10).max()), rel=1e-6)
     assert fix.vorticity > 1e-4
     assert PAPER_REGION.contains(fix.lat, fix.lon)
+
+
+def test_between_grid_points_too_far_apart_the_vorticity_is_unknown():
+    vortex = Vortex(4000.0, 400.0, "fujita", 0.0, 0.0)
+    truth = straight([TIME], 27.25, 127.25, vortex)
+    data = fields([(vortex, truth)], [TIME], region=Region(51.0, 1.0, 101.0, 151.0, step=2.5))
+    fixes = follow(data, truth)
+    assert len(fixes) == 1
+    assert fixes["vorticity"].isna().all()

@@ -14,14 +14,14 @@ from typhoon_tracker.tracker.compiled.surface import INNER, OUTER
 
 @compiled
 def strongest(field: Floats, axes: Axes, lat: float, lon: float, radius: float) -> float:
-    """Return the highest value of a field within `radius` km."""
+    """Return the highest value of a field within `radius` km; NaN where no grid point lies there."""
     i0, j0, _, east, north = plane(axes, field.shape, lat, lon, radius, 0.0)
     highest = -np.inf
     for a in range(east.shape[0]):
         for b in range(east.shape[1]):
             if east[a, b] ** 2 + north[a, b] ** 2 <= radius * radius:
                 highest = max(highest, np.float64(field[i0 + a, j0 + b]))
-    return highest
+    return highest if highest > -np.inf else np.nan
 
 
 @compiled
