@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CASE = ["track_id", "init_time", "lead_time", "truth_lat", "truth_lon", "init_wind", "truth_wind"]
 HOUR = pd.Timedelta(hours=1)
 REFERENCES = ("persistence", "cliper")
+PAIR = ("met2net tuned, adjusted", "tau tuned, adjusted")  # trained alike, told apart by the network alone
 PARTS = {"error_km": "", "lat": " lat", "lon": " lon"}  # of a method's columns
 
 
@@ -101,6 +102,23 @@ def table(scored: dict[str, dict[str, dict[str, float | int | None]]], *, title:
     return drawn
 
 
+def against_tau(errors: pd.DataFrame) -> Table | None:
+    """Return Met2Net's mean error less TAU's by lead, both tuned and adjusted, as a table; None without both."""
+    from rich.table import Table
+
+    ours, rival = PAIR
+    if not set(PAIR) <= set(errors["method"]):
+        return None
+    pairs = compare(errors, reference=rival)
+    drawn = Table(title=f"{ours}, less {rival}", box=None, padding=(0, 1), pad_edge=False)
+    for heading in ("lead", "n", "km", "95 %", "p"):
+        drawn.add_column(heading, justify="right", no_wrap=True)
+    for row in pairs[pairs["method"] == ours].to_dict("records"):
+        lead, span = f"{row['lead_time'] / HOUR:g}h", f"{row['low']:.1f}..{row['high']:.1f}"
+        drawn.add_row(lead, f"{row['n']}", f"{row['difference']:.1f}", span, f"{row['p_value']:.4f}")
+    return drawn
+
+
 def _rounded(value: float, digits: int) -> float | None:
     return None if np.isnan(value) else round(float(value), digits)
 
@@ -130,6 +148,9 @@ def show(errors: pd.DataFrame, console: object) -> None:
     for title, part in (("17.2 m/s or more at both ends", of_storms(errors)), ("all strengths", errors)):
         storms = part["track_id"].nunique()
         console.print(table(scores(part), title=f"{storms} real storms, {title}", caption=caption))  # type: ignore[attr-defined]
+    if (pair := against_tau(of_storms(errors))) is not None:
+        console.print()  # type: ignore[attr-defined]
+        console.print(pair)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
