@@ -57,6 +57,8 @@ def test_json_holds_every_lead_and_method_with_its_interval(plain: tuple[Outcome
     for entry in result.values():
         for ours in ("adjusted", "consensus"):
             assert {"n", "lost", "mean", "ci", *(f"p_vs_{name}" for name in BASELINES)} <= set(entry[ours])
+        assert {"p_vs_persistence", "p_vs_cliper_fields"} <= set(entry["cliper"])
+        assert "p_vs_cliper" in entry["cliper_fields"]
         assert {"model", *BASELINES, *(f"p_vs_{name}" for name in BASELINES)} <= set(entry)
         for method in ("model", *BASELINES):
             numbers = entry[method]

@@ -17,6 +17,7 @@ from typhoon_tracker.sources.choice import AUTO, RECONSTRUCTION
 from typhoon_tracker.verify.statistics import compare, summary
 
 OURS = ("model", "adjusted", "consensus")  # with CLIPER
+COMPARED = (*OURS, "cliper", "cliper_fields")
 REFERENCES = ("persistence", "cliper", "cliper_fields", "stationary")
 
 
@@ -55,8 +56,8 @@ def verify(
 
 def as_json(errors: pd.DataFrame) -> dict[str, Any]:
     """Return per lead and method n, mean and 95 % interval (km), and the model's p-value, skill (%) and share of cases
-    in which it is nearer (ties left out) against the baselines; those of the adjusted model and of the consensus stand
-    in their own entries.
+    in which it is nearer (ties left out) against the baselines; those of the other methods of `COMPARED` stand in their
+    own entries.
 
     None stands where a number does not exist: JSON knows no NaN, and one storm has no interval.
     """
@@ -71,7 +72,7 @@ def as_json(errors: pd.DataFrame) -> dict[str, Any]:
         }
     for reference in REFERENCES:
         against = compare(errors, reference=reference)
-        for row in against[against["method"].isin(OURS)].to_dict("records"):
+        for row in against[against["method"].isin(COMPARED)].to_dict("records"):
             entry = result[_label(row["lead_time"])]
             if row["method"] != "model":
                 entry = entry[row["method"]]
