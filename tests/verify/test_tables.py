@@ -65,7 +65,7 @@ def test_components_and_intensities_keep_their_signs() -> None:
     assert model[:3] == ["6 h", "model", "5"]
     assert model[4] == "+34.0"
     (row,) = printed(intensity_table(intensity(both(), draws=100)))  # persistence forecasts none
-    assert row == ["6 h", "model", "6", "+1.0", "+1.0..+1.0", "1.0", "6", "+2.0", "+2.0..+2.0", "2.0"]
+    assert row == ["6 h", "model", "6", "+1.0", "1.0..1.0", "1.0", "6", "+2.0", "2.0..2.0", "2.0"]
 
 
 def test_coverage_has_a_row_a_lead_and_one_for_all() -> None:

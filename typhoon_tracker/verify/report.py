@@ -19,6 +19,8 @@ BROKEN = {
     "adjusted": "ad-\njusted",
     "consensus": "con-\nsensus",
     "persistence": "persis-\ntence",
+    "cliper_fields": "cliper\nfields",
+    "stationary": "stat-\nionary",
     "analysis": "analy-\nsis",
 }
 STATISTICS = ("mean", "median", "p90")

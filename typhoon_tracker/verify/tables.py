@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from typhoon_tracker.verify.report import BROKEN
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -17,10 +19,10 @@ def storm_table(storms: pd.DataFrame, *, title: str = "", caption: str = "") -> 
     """Return errors by storm (from `breakdown.by_storm`) as a table: a row a lead and storm, a column a method."""
     from rich.table import Table
 
-    drawn = Table(title=title or None, caption=caption or None)
+    drawn = Table(title=title or None, caption=caption or "mean errors in km", padding=0)
     methods = list(dict.fromkeys(storms["method"]))
-    for heading in ("lead", "storm", "n", *(f"{method} km" for method in methods)):
-        drawn.add_column(heading, justify="left" if heading == "storm" else "right")
+    for heading in ("lead", "storm", "n", *(BROKEN.get(method, method) for method in methods)):
+        drawn.add_column(heading, justify="left" if heading == "storm" else "right", overflow="fold")
     for (lead, storm), rows in storms.groupby(["lead_time", "track_id"], sort=False):
         by_method = rows.set_index("method")
         cells = [_cell(by_method["mean"].get(method, np.nan)) for method in methods]
@@ -32,11 +34,12 @@ def comparison(compared: pd.DataFrame, *, title: str = "", caption: str = "") ->
     """Return comparisons (from `statistics.compare`, one or several references) as a table: a row a lead and pair."""
     from rich.table import Table
 
-    drawn = Table(title=title or None, caption=caption or "difference of the means with its 95 % interval, over storms")
+    said = caption or "difference of the means with its 95 % interval, over storms"
+    drawn = Table(title=title or None, caption=said, padding=0)
     for heading in ("lead", "method", "against"):
-        drawn.add_column(heading, justify="right" if heading == "lead" else "left")
-    for heading in ("n", "storms", "difference km", "95 %", "p", "skill %", "nearer %"):
-        drawn.add_column(heading, justify="right")
+        drawn.add_column(heading, justify="right" if heading == "lead" else "left", no_wrap=True)
+    for heading in ("n", "storms", "diff.\nkm", "95 %", "p", "skill\n%", "nearer\n%"):
+        drawn.add_column(heading, justify="right", overflow="fold")
     for row in compared.to_dict("records"):
         p_value = "-" if np.isnan(row["p_value"]) else f"{row['p_value']:.4f}"
         drawn.add_row(
@@ -51,13 +54,16 @@ def component_table(parts: pd.DataFrame, *, title: str = "", caption: str = "") 
     """Return along- and cross-track errors (from `breakdown.components`) as a table: a row a lead and method."""
     from rich.table import Table
 
-    drawn = Table(title=title or None, caption=caption or "km; bias ahead and to the right positive, its 95 % interval")
-    for heading in ("lead", "method", "n", "independent", "along", "95 %", "|along|", "cross", "95 %", "|cross|"):
-        drawn.add_column(heading, justify="left" if heading == "method" else "right")
+    said = caption or "km; bias ahead and to the right positive, its 95 % interval, mean of the absolute values"
+    drawn = Table(title=title or None, caption=said, padding=0)
+    along, cross = (("bias\n" + name, "95 %", "abs.\n" + name) for name in ("along", "cross"))
+    for heading in ("lead", "method", "n", "inde-\npend.", *along, *cross):
+        drawn.add_column(heading, justify="left" if heading == "method" else "right", overflow="fold")
     for row in parts.to_dict("records"):
         cells = []
         for name in ("along", "cross"):
-            cells += [_cell(row[f"{name}_bias"], sign=True), _span(row[f"{name}_low"], row[f"{name}_high"])]
+            cells.append(_cell(row[f"{name}_bias"], sign=True))
+            cells.append(_span(row[f"{name}_low"], row[f"{name}_high"]))
             cells.append(_cell(row[f"{name}_abs"]))
         independent = _cell(row["n_effective"], digits=0)
         drawn.add_row(_lead(row["lead_time"]), str(row["method"]), str(row["n"]), independent, *cells)
@@ -68,9 +74,10 @@ def intensity_table(intensities: pd.DataFrame, *, title: str = "", caption: str 
     """Return intensity errors (from `breakdown.intensity`) as a table, hPa and m/s; methods without are left out."""
     from rich.table import Table
 
-    drawn = Table(title=title or None, caption=caption or "forecast minus truth, and the 95 % interval of the bias")
-    for heading in ("lead", "method", "n", "msl hPa", "95 %", "|msl|", "n", "wind m/s", "95 %", "|wind|"):
-        drawn.add_column(heading, justify="left" if heading == "method" else "right")
+    said = caption or "forecast minus truth, the 95 % interval of the bias, mean of the absolute values"
+    drawn = Table(title=title or None, caption=said, padding=0)
+    for heading in ("lead", "method", "n", "msl\nhPa", "95 %", "|msl|", "n", "wind\nm/s", "95 %", "|wind|"):
+        drawn.add_column(heading, justify="left" if heading == "method" else "right", overflow="fold")
     for row in intensities[intensities[["msl_n", "wind_n"]].any(axis=1)].to_dict("records"):
         cells = []
         for name, unit in (("msl", 100.0), ("wind", 1.0)):
@@ -97,7 +104,7 @@ def coverage_table(covered: pd.DataFrame, *, title: str = "", caption: str = "")
         for level in levels:
             row = by_level.loc[level]
             cells += [_cell(row["radius_km"], digits=0), _cell(100 * row["inside"])]
-            cells.append(_span(100 * row["low"], 100 * row["high"], sign=False, digits=0))
+            cells.append(_span(100 * row["low"], 100 * row["high"], digits=0))
         drawn.add_row("all" if pd.isna(lead) else _lead(lead), str(row["n"]), str(row["storms"]), *cells)
     return drawn
 
@@ -111,7 +118,7 @@ def agency_table(spread: pd.DataFrame, *, title: str, caption: str = "") -> Tabl
     for heading in ("n", "storms", "mean km", "95 %", "median km", "p90 km", "msl hPa", "std"):
         drawn.add_column(heading, justify="right")
     for name, row in spread.iterrows():
-        span = _span(row["low"], row["high"], sign=False)
+        span = _span(row["low"], row["high"])
         pressures = (_cell(row["msl_mean"] / 100, sign=True), _cell(row["msl_std"] / 100))
         counts = (f"{row['n']:.0f}", f"{row['storms']:.0f}")
         drawn.add_row(str(name), *counts, _cell(row["mean"]), span, _cell(row["median"]), _cell(row["p90"]), *pressures)
@@ -139,7 +146,7 @@ def detection_table(found: Detection, *, title: str = "", caption: str = "") -> 
         drawn.add_row(name, str(value))
     for name, share in shares.items():
         drawn.add_row(name, _cell(100 * share))
-    drawn.add_row("POD 95 %", _span(*(100 * end for end in found.pod_interval), sign=False))
+    drawn.add_row("POD 95 %", _span(*(100 * end for end in found.pod_interval)))
     drawn.add_row("mean distance km", _cell(found.mean_error))
     return drawn
 
@@ -154,9 +161,6 @@ def _cell(value: float, *, digits: int = 1, sign: bool = False) -> str:
     return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
 
 
-def _span(low: float, high: float, *, sign: bool = True, digits: int = 1) -> str:
-    return (
-        "-"
-        if np.isnan(low) or np.isnan(high)
-        else "..".join(_cell(end, sign=sign, digits=digits) for end in (low, high))
-    )
+def _span(low: float, high: float, *, digits: int = 1) -> str:
+    unknown = np.isnan(low) or np.isnan(high)
+    return "-" if unknown else "..".join(_cell(end, digits=digits) for end in (low, high))
