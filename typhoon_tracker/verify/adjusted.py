@@ -7,6 +7,7 @@ import pandas as pd
 
 from typhoon_tracker.geo import sphere
 from typhoon_tracker.verify.baselines import persistence
+from typhoon_tracker.verify.errors import fixes_at
 
 AT_ONCE = pd.Timedelta(0)
 
@@ -22,7 +23,7 @@ def adjusted(fixes: pd.DataFrame, track: pd.DataFrame, analysed: pd.DataFrame) -
     """
     inits = pd.DatetimeIndex(fixes["init_time"]).as_unit("ns")
     observed = persistence(track, inits, AT_ONCE)
-    start = analysed.set_index(pd.DatetimeIndex(analysed["time"]).as_unit("ns"))[["lat", "lon"]].reindex(inits)
+    start = fixes_at(analysed, inits)
     lat0, lon0 = (start[name].to_numpy(float) for name in ("lat", "lon"))
     away = sphere.distance(lat0, lon0, observed["lat"], observed["lon"])
     bearing = sphere.bearing(lat0, lon0, observed["lat"], observed["lon"])

@@ -107,7 +107,7 @@ def score(
         }
     )
     if analysed is not None:
-        own = _at(analysed, valid)
+        own = fixes_at(analysed, valid)
         own_lat, own_lon = (own[name].to_numpy(float) for name in ("lat", "lon"))
         errors["analysis_km"] = sphere.distance(own_lat, own_lon, lat, lon, ellipsoid=ellipsoid)
     return errors
@@ -119,7 +119,7 @@ def analysis(expected: pd.DataFrame, best: pd.DataFrame, analysed: pd.DataFrame)
     What remains of a forecast's error if the forecast fields were perfect. Columns as in `score`.
     """
     valid = pd.DatetimeIndex(expected["init_time"] + expected["lead_time"]).as_unit("ns")
-    own = _at(analysed, valid)
+    own = fixes_at(analysed, valid)
     forecast = expected[["init_time", "lead_time"]].assign(
         **{name: own[name].to_numpy(float) for name in ("lat", "lon", "msl", "wind")}
     )
@@ -132,11 +132,12 @@ def _best_fixes(best: pd.DataFrame, *times: pd.DatetimeIndex) -> list[pd.DataFra
     if len(storms) != 1:
         raise InputError(f"a best track of {len(storms)} storms came where 1 is scored; pass one storm at a time.")
     fixes = interpolate(best, pd.DatetimeIndex(np.concatenate(times)).unique())
-    rows = [_at(fixes, wanted)[["lat", "lon", "msl", "wind", "interpolated"]] for wanted in times]
+    rows = [fixes_at(fixes, wanted)[["lat", "lon", "msl", "wind", "interpolated"]] for wanted in times]
     return [part.assign(interpolated=part["interpolated"].eq(True)) for part in rows]
 
 
-def _at(table: pd.DataFrame, times: pd.DatetimeIndex) -> pd.DataFrame:
+def fixes_at(table: pd.DataFrame, times: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return the rows of a storm's track table at the given times, all NaN where it has none."""
     rows = table.set_index(pd.DatetimeIndex(table["time"]).as_unit("ns"))
     return rows.reindex(times)
 

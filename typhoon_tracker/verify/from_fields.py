@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from typhoon_tracker.geo import sphere
+from typhoon_tracker.verify.errors import fixes_at
 
 
 def as_analysed(track: pd.DataFrame, analysed: pd.DataFrame) -> pd.DataFrame:
@@ -14,8 +15,7 @@ def as_analysed(track: pd.DataFrame, analysed: pd.DataFrame) -> pd.DataFrame:
     A regression on best tracks reads positions that no field shows: to some 4 km of them the tracker finds a storm in
     reconstructed fields, and 12 h of motion carry that on. With this past it says what the fields themselves allow.
     """
-    seen = analysed.set_index(pd.DatetimeIndex(analysed["time"]).as_unit("ns"))[["lat", "lon"]]
-    there = seen.reindex(pd.DatetimeIndex(track["time"]).as_unit("ns"))
+    there = fixes_at(analysed, pd.DatetimeIndex(track["time"]).as_unit("ns"))
     lat, lon = (there[name].to_numpy(float) for name in ("lat", "lon"))
     found = np.isfinite(lat)
     return track.assign(lat=np.where(found, lat, track["lat"]), lon=sphere.wrap(np.where(found, lon, track["lon"])))
