@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
+import numba
 import pytest
 from numba.core import caching, config
 
@@ -47,3 +49,11 @@ def test_a_package_that_may_not_be_written_to_keeps_its_code_in_the_users_cache_
     assert hits() == 1
     monkeypatch.setattr(cache, "SOURCES", b"another state of the folder")
     assert hits() == 0
+
+
+def test_code_kept_of_a_type_that_is_gone_is_compiled_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    assert compiled(twice)(21.0) == 42.0
+    (index,) = tmp_path.rglob("*.nbi")
+    index.write_bytes(pickle.dumps(numba.__version__) + b"ctyphoon_tracker.gone\nLayout\n.")
+    assert compiled(twice)(21.0) == 42.0

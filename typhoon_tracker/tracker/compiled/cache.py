@@ -23,6 +23,8 @@ class _Cache(FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         self._cache_file = IndexDataCacheFile(self.cache_path, self._impl.filename_base, SOURCES)
+        # An index of another version is not unpickled, and one of another state may name classes that are gone.
+        self._cache_file._version += SOURCES.hex()
 
 
 def compiled(function: F) -> F:
