@@ -6,6 +6,8 @@ forecasts `init_time, lead_time` (Timedelta) too. Longitudes are in [0, 360). Ot
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -26,16 +28,20 @@ def create(**columns: object) -> pd.DataFrame:
     if missing:
         raise InputError(f"a track table needs the column {', '.join(missing)}.")
     given = pd.DataFrame(columns)
-    made: dict[str, object] = {str(name): given[name] for name in given}
+    made: dict[str, Any] = {str(name): given[name] for name in given}
     for name in NUMERIC:
-        made[name] = pd.to_numeric(given[name]).astype(float) if name in given else np.nan
+        if name not in given:
+            made[name] = np.nan
+        elif made[name].dtype != float:
+            made[name] = pd.to_numeric(given[name]).astype(float)
     made["track_id"] = given["track_id"].astype(str)
-    made["time"] = pd.to_datetime(given["time"]).astype("datetime64[ns]")
+    if made["time"].dtype != "datetime64[ns]":
+        made["time"] = pd.to_datetime(given["time"]).astype("datetime64[ns]")
     if "init_time" in given:
         made["init_time"] = given["init_time"].astype("datetime64[ns]")
     if "lead_time" in given:
         made["lead_time"] = given["lead_time"].astype("timedelta64[ns]")
-    made["lon"] = wrap(made["lon"])  # type: ignore[arg-type]
+    made["lon"] = wrap(made["lon"])
     first = [*COLUMNS, *(name for name in FORECAST_COLUMNS if name in given)]
     order = [*first, *(name for name in made if name not in first)]
     return validate(pd.DataFrame({name: made[name] for name in order}, index=given.index))
@@ -50,9 +56,10 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
         )
     if table["time"].isna().any():
         raise InputError(f"row {int(np.argmax(table['time'].isna()))} of the track table has no time.")
-    bad = ~table["lat"].dropna().between(-90, 90)
+    lat = table["lat"].to_numpy(float)
+    bad = np.abs(lat) > 90
     if bad.any():
-        raise InputError(f"latitude {table['lat'].dropna()[bad].iloc[0]:g} is outside -90 to 90.")
+        raise InputError(f"latitude {lat[bad][0]:g} is outside -90 to 90.")
     keys = [name for name in ("track_id", "time", *FORECAST_COLUMNS) if name in table]
     twice = table.duplicated(keys)
     if twice.any():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
 from typhoon_tracker.geo.sphere import KM_PER_DEGREE
-from typhoon_tracker.tracker.compiled.cells import Layout, block_means
+from typhoon_tracker.tracker.compiled.boxes import row_widths
+from typhoon_tracker.tracker.compiled.cells import block_means
 from typhoon_tracker.tracker.compiled.depth import rise
+from typhoon_tracker.tracker.compiled.smoothing import row_weights
 from typhoon_tracker.tracker.compiled.sphere import Axes, Field, Floats
 from typhoon_tracker.tracker.compiled.vorticity import anticyclonic_vorticity
 from typhoon_tracker.tracker.frame import Frame
@@ -18,6 +21,19 @@ from typhoon_tracker.tracker.settings import Settings
 SEAM = 8  # cells by which a grid round the globe overlaps itself beyond what the search about its storms needs
 
 _last = threading.local()
+
+
+class Layout(NamedTuple):
+    """How the cells lie on the grid: the row of points they begin at, their size in points, and how many there are.
+
+    `pad`: columns that a grid round the globe repeats on either side; zero for any other.
+    """
+
+    top: int
+    size: int
+    rows: int
+    columns: int
+    pad: int
 
 
 class Cells:
@@ -42,8 +58,14 @@ class Cells:
         self.core = (pad, pad + columns // size)
         west, south = lon0 + dlon * ((size - 1) / 2 - pad * size), lat0 + dlat * (first + (size - 1) / 2)
         self.axes: Axes = (south, dlat * size, west, dlon * size)
-        self.void = np.zeros((rows // size, columns // size + 2 * pad), np.bool_)
-        self.means: Floats = np.empty((2, rows // size, columns // size))
+        rows, columns = self.layout.rows, self.layout.columns
+        self.weights = row_weights(settings.smoothing, self.axes, size, rows)
+        self.wide = np.zeros(0, np.int64)
+        if math.isfinite(settings.surroundings):
+            most = (columns - 1) // 2 if pad else columns - 1
+            self.wide = row_widths(settings.surroundings, self.axes, rows, most)
+        self.void = np.zeros((rows, columns + 2 * pad), np.bool_)
+        self.means: Floats = np.empty((2, rows, columns))
         self.anomaly: Floats = np.empty(self.void.shape)
         self.turning: Floats = np.empty(self.void.shape)
 
@@ -61,17 +83,16 @@ class Cells:
 
     def depth(self, mass: Field) -> Floats:
         """Return how far a mass field lies above its surroundings; cells without a value get the mean of all."""
-        settings = self.settings
         means = self._means(mass, self.means[0])
-        rise(means, self.axes, self.layout, settings.smoothing, settings.surroundings, self.anomaly)
-        if not math.isfinite(settings.surroundings):
+        rise(means, self.weights, self.wide, self.layout.pad, self.anomaly)
+        if not len(self.wide):
             self.anomaly -= self.anomaly.max()
         return self.anomaly
 
     def vorticity(self, u: Field, v: Field) -> Floats:
         """Return the vorticity of a wind in s-1, smoothed and negative in cyclones; cells without a value as above."""
         means = self._means(u, self.means[0]), self._means(v, self.means[1])
-        anticyclonic_vorticity(*means, self.axes, self.layout, self.settings.smoothing, self.turning)
+        anticyclonic_vorticity(*means, self.axes, self.weights, self.layout.pad, self.turning)
         return self.turning
 
     def _means(self, field: Field, means: Floats) -> Floats:

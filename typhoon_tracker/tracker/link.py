@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from typhoon_tracker import track
 from typhoon_tracker.errors import InputError
 from typhoon_tracker.geo.sphere import wrap
-from typhoon_tracker.tracker.compiled.gates import shares
+from typhoon_tracker.tracker.compiled.gates import near, shares
 from typhoon_tracker.tracker.compiled.sphere import Floats
 from typhoon_tracker.tracker.settings import DEFAULT, Settings
 
@@ -102,10 +102,9 @@ def _continue(
 
 def _pairs(cost: Floats, misses: Floats) -> list[tuple[int, int]]:
     """Return the pairs of storm and fix at the least cost, where a storm may go without a fix for that of a miss."""
-    near = np.argwhere(cost < misses[:, None])  # any other pair costs more than a miss
-    storms, fixes = near.T.tolist()
-    if len(set(storms)) == len(set(fixes)) == len(near):
-        return list(zip(storms, fixes, strict=True))
+    able, apart = near(cost, misses)  # any other pair costs more than a miss
+    if apart:
+        return able.tolist()
     # A column of its own for every storm: staying without a fix.
     alone = np.full((len(misses), len(misses)), np.inf)
     np.fill_diagonal(alone, misses)

@@ -1,27 +1,13 @@
-"""Fields in coarse cells: how the cells lie on the grid, and means over the points of each."""
+"""Fields in coarse cells: means over the points of each, and the cells that a grid round the globe repeats."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from typhoon_tracker.tracker.compiled.cache import compiled
 from typhoon_tracker.tracker.compiled.sphere import Field, Floats
-
-
-class Layout(NamedTuple):
-    """How the cells lie on the grid: the row of points they begin at, their size in points, and how many there are.
-
-    `pad`: columns that a grid round the globe repeats on either side; zero for any other.
-    """
-
-    top: int
-    size: int
-    rows: int
-    columns: int
-    pad: int
 
 
 @compiled
@@ -55,8 +41,8 @@ def block_means(field: Field, size: int, top: int, means: Floats) -> bool:
 
 
 @compiled
-def close_round(line: Floats, pad: int) -> None:
+def close_round(field: Floats, i: int, pad: int) -> None:
     """Repeat on either side of a row of cells the `pad` columns that lie next to them round the globe."""
-    columns = len(line) - 2 * pad
+    columns = field.shape[1] - 2 * pad
     for j in range(pad):
-        line[j], line[pad + columns + j] = line[columns + j], line[pad + j]
+        field[i, j], field[i, pad + columns + j] = field[i, columns + j], field[i, pad + j]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from typhoon_tracker.tracker.compiled.cache import compiled
 from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, Floats
@@ -52,3 +53,19 @@ def shares(storms: Floats, now: float, fixes: Floats, limits: Floats) -> Floats:
             if away <= reach and (span <= 0 or moved <= farthest):
                 result[s, f] = (away / reach) ** 2
     return result
+
+
+@compiled
+def near(cost: Floats, misses: Floats) -> tuple[NDArray[np.int64], bool]:
+    """Return the pairs of storm and fix that cost less than a miss, and whether none has a part of another."""
+    pairs, count, apart = np.empty((cost.size, 2), np.int64), 0, True
+    taken = np.zeros(cost.shape[1], np.bool_)
+    for s in range(cost.shape[0]):
+        own = count
+        for f in range(cost.shape[1]):
+            if cost[s, f] < misses[s]:
+                pairs[count, 0], pairs[count, 1] = s, f
+                count += 1
+                apart = apart and count == own + 1 and not taken[f]
+                taken[f] = True
+    return pairs[:count], apart

@@ -15,6 +15,7 @@ MAX_STEPS = 12
 CONVERGED = 0.1  # km
 FAR = 20.0  # km from where the environment was taken, beyond which it is taken anew
 INNER, OUTER = 300.0, 600.0  # km; the ring where a storm's environment shows and the storm itself is smooth
+UNIT = 1.0 / OUTER
 RING_SPACING = 50.0  # km between the points of the ring; closer ones add work, not knowledge
 FEWEST = 24  # points of the ring that make an environment
 
@@ -37,47 +38,49 @@ def environment(field: Field, axes: Axes, lat: float, lon: float) -> tuple[float
             if INNER * INNER <= square <= OUTER * OUTER:
                 value = np.float64(field[i0 + a * stride, j0 + b * stride]) - reference
                 if math.isfinite(value):
-                    x[n], y[n], r[n] = east[a, b] / OUTER, north[a, b] / OUTER, math.sqrt(square) / OUTER
+                    x[n], y[n], r[n] = east[a, b] * UNIT, north[a, b] * UNIT, math.sqrt(square) * UNIT
                     values[n] = value
                     n += 1
     if n < FEWEST:
         return 0.0, 0.0
     to_east, to_north, least = 0.0, 0.0, -np.inf
-    residual, ranked = np.zeros(n), np.empty(n)
-    moments, matrix = np.empty(20), np.empty((5, 5))  # the normal matrix's upper triangle row by row, then its target
+    residual, ranked, matrix, target = np.zeros(n), np.empty(n), np.empty((5, 5)), np.empty(5)
     for attempt in range(2):
-        moments[:] = 0.0
+        # Sums of products, by their factors; each a name of its own, which stays in a register.
+        s, sx, sy, sr, sv, sxx, sxy, sxr, syy, syr, srr = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        sxrr, syrr, srrr, srrrr, sxv, syv, srv, srrv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for m in range(n):
             if not residual[m] > least:
                 continue
-            r2 = r[m] * r[m]
-            moments[0] += 1.0
-            moments[1] += x[m]
-            moments[2] += y[m]
-            moments[3] += r[m]
-            moments[5] += x[m] * x[m]
-            moments[6] += x[m] * y[m]
-            moments[7] += x[m] * r[m]
-            moments[8] += x[m] * r2
-            moments[9] += y[m] * y[m]
-            moments[10] += y[m] * r[m]
-            moments[11] += y[m] * r2
-            moments[12] += r2
-            moments[13] += r[m] * r2
-            moments[14] += r2 * r2
-            moments[15] += values[m]
-            moments[16] += values[m] * x[m]
-            moments[17] += values[m] * y[m]
-            moments[18] += values[m] * r[m]
-            moments[19] += values[m] * r2
-        if moments[0] < FEWEST:
+            xm, ym, rm, rrm, value = x[m], y[m], r[m], r[m] * r[m], values[m]
+            s += 1.0
+            sx += xm
+            sy += ym
+            sr += rm
+            sv += value
+            sxx += xm * xm
+            sxy += xm * ym
+            sxr += xm * rm
+            sxrr += xm * rrm
+            syy += ym * ym
+            syr += ym * rm
+            syrr += ym * rrm
+            srr += rrm
+            srrr += rm * rrm
+            srrrr += rrm * rrm
+            sxv += value * xm
+            syv += value * ym
+            srv += value * rm
+            srrv += value * rrm
+        if s < FEWEST:
             break
-        moments[4], k = moments[12], 0
+        upper, k = (s, sx, sy, sr, srr, sxx, sxy, sxr, sxrr, syy, syr, syrr, srr, srrr, srrrr), 0
         for p in range(5):
             for q in range(p, 5):
-                matrix[p, q] = matrix[q, p] = moments[k]
+                matrix[p, q] = matrix[q, p] = upper[k]
                 k += 1
-        fitted, good = solve(matrix, moments[15:].copy())
+        target[0], target[1], target[2], target[3], target[4] = sv, sxv, syv, srv, srrv
+        fitted, good = solve(matrix, target)
         if not good:
             break
         to_east, to_north = fitted[1] / OUTER, fitted[2] / OUTER
@@ -103,29 +106,54 @@ def paraboloid(
     weighted variance they explain, and whether there is a fit.
     """
     i0, j0, _, east, north = plane(axes, field.shape, lat, lon, reach, 0.0)
-    matrix, target, basis = np.zeros((6, 6)), np.zeros(6), np.zeros(6)
-    square = 0.0
+    target, matrix = np.zeros(6), np.empty((6, 6))
     if east.size < 9:
         return 0.0, target, 0.0, False
     reference = np.float64(field[i0 + east.shape[0] // 2, j0 + east.shape[1] // 2])
+    unit = 1.0 / scale
+    # Weighted sums of products, by their factors.
+    s, sx, sy, sxx, sxy, syy, sxxx, sxxy, sxyy, syyy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    sxxxx, sxxxy, sxxyy, sxyyy, syyyy, square = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    sv, sxv, syv, sxxv, sxyv, syyv = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for a in range(east.shape[0]):
         for b in range(east.shape[1]):
-            x, y = east[a, b] / scale, north[a, b] / scale
+            x, y = east[a, b] * unit, north[a, b] * unit
             weight = math.exp(-(x * x + y * y) / 2)
             value = np.float64(field[i0 + a, j0 + b]) - reference - slope[0] * east[a, b] - slope[1] * north[a, b]
-            basis[0], basis[1], basis[2], basis[3], basis[4], basis[5] = 1.0, x, y, x * x, x * y, y * y
-            square += weight * value * value
-            for p in range(6):
-                wp = weight * basis[p]
-                target[p] += wp * value
-                for q in range(p + 1):
-                    matrix[p, q] += wp * basis[q]
+            wx, wy, wv = weight * x, weight * y, weight * value
+            wxx, wxy, wyy = wx * x, wx * y, wy * y
+            s += weight
+            sx += wx
+            sy += wy
+            sxx += wxx
+            sxy += wxy
+            syy += wyy
+            sxxx += wxx * x
+            sxxy += wxx * y
+            sxyy += wyy * x
+            syyy += wyy * y
+            sxxxx += wxx * x * x
+            sxxxy += wxx * x * y
+            sxxyy += wxx * y * y
+            sxyyy += wyy * x * y
+            syyyy += wyy * y * y
+            square += wv * value
+            sv += wv
+            sxv += wv * x
+            syv += wv * y
+            sxxv += wxx * value
+            sxyv += wxy * value
+            syyv += wyy * value
+    upper, k = (
+        s, sx, sy, sxx, sxy, syy, sxx, sxy, sxxx, sxxy, sxyy, syy, sxxy, sxyy, syyy,
+        sxxxx, sxxxy, sxxyy, sxxyy, sxyyy, syyyy,
+    ), 0  # fmt: skip
     for p in range(6):
-        for q in range(p + 1, 6):
-            matrix[p, q] = matrix[q, p]
-    total, first, moment = matrix[0, 0], target[0], np.empty(6)
-    for p in range(6):
-        moment[p] = target[p]
+        for q in range(p, 6):
+            matrix[p, q] = matrix[q, p] = upper[k]
+            k += 1
+    target[0], target[1], target[2], target[3], target[4], target[5] = sv, sxv, syv, sxxv, sxyv, syyv
+    total, first, moment = s, sv, target.copy()
     fitted, good = solve(matrix, target)
     variance = square - first * first / total
     explained = 0.0
