@@ -12,6 +12,7 @@ from typhoon_tracker.geo.sphere import KM_PER_DEGREE
 from typhoon_tracker.tracker.compiled.boxes import row_widths
 from typhoon_tracker.tracker.compiled.cells import block_means
 from typhoon_tracker.tracker.compiled.depth import rise
+from typhoon_tracker.tracker.compiled.lows import DIRECTIONS
 from typhoon_tracker.tracker.compiled.smoothing import row_weights
 from typhoon_tracker.tracker.compiled.sphere import Axes, Field, Floats
 from typhoon_tracker.tracker.compiled.vorticity import anticyclonic_vorticity
@@ -64,6 +65,8 @@ class Cells:
         if math.isfinite(settings.surroundings):
             most = (columns - 1) // 2 if pad else columns - 1
             self.wide = row_widths(settings.surroundings, self.axes, rows, most)
+        steps = int(settings.closed_within / (abs(self.axes[1]) * KM_PER_DEGREE)) + 1
+        self.ways, self.known = np.empty((rows, DIRECTIONS, steps, 2)), np.zeros((rows, DIRECTIONS), np.bool_)
         self.void = np.zeros((rows, columns + 2 * pad), np.bool_)
         self.means: Floats = np.empty((2, rows, columns))
         self.anomaly: Floats = np.empty(self.void.shape)

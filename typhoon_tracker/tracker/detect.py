@@ -88,7 +88,7 @@ def _closed(
     """Return those of the minima of a field that are closed and turn, deepest first."""
     settings, found = cells.settings, []
     if len(places):
-        places, rows = closed(field, cells.void, places, cells.axes, least, settings.closed_within)
+        places, rows = closed(field, cells.void, places, cells.axes, cells.ways, cells.known, least)
         for (i, j), (lat, lon, depth) in zip(places.tolist(), rows.tolist(), strict=True):
             vorticity = math.nan
             if turning is not None:

@@ -64,25 +64,24 @@ def _lowest(field: Floats, i: int, j: int, ni: int, nj: int) -> bool:
 
 @compiled
 def closed(
-    field: Floats, void: NDArray[np.bool_], places: NDArray[np.int64], axes: Axes, least: float, within: float
+    field: Floats,
+    void: NDArray[np.bool_],
+    places: NDArray[np.int64],
+    axes: Axes,
+    ways: Floats,
+    known: NDArray[np.bool_],
+    least: float,
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return the rows and columns of those of the minima that are closed, and rows of their latitude, longitude, depth.
 
-    A minimum's depth is by how much the field lies higher somewhere within `within` km along a great circle, in that of
-    the directions where it rises least; it must be `least`. None of the cells two rows or columns away may be `void`.
+    A minimum's depth is by how much the field lies higher somewhere on a way along a great circle, in that of the
+    directions where it rises least; it must be `least`. None of the cells two rows or columns away may be `void`.
+    ways: (row, direction, step, 2), as `_way` finds them once they are asked for, which is kept in `known`.
     """
     kept, found, count = np.empty_like(places), np.empty((len(places), 3)), 0
-    step = abs(axes[1]) * DEGREE
-    steps, courses = np.empty((int(within / (step * RADIUS)) + 1, 2)), np.empty((DIRECTIONS, 2))
-    for k in range(len(steps)):
-        steps[k, 0], steps[k, 1] = math.sin((k + 1) * step), math.cos((k + 1) * step)
-    for d in range(DIRECTIONS):
-        # Neighbours in direction are not neighbours in turn: an open side shows early.
-        course = 2 * math.pi * ((d * 5) % DIRECTIONS) / DIRECTIONS
-        courses[d, 0], courses[d, 1] = math.sin(course), math.cos(course)
     for k in range(len(places)):
         i, j = places[k, 0], places[k, 1]
-        depth = _rise(field, axes, i, j, steps, courses, least)
+        depth = _rise(field, axes, i, j, ways, known, least)
         if not depth >= least or not clear(void, i, j):
             continue
         here, up, down, left, right = field[i, j], field[i - 1, j], field[i + 1, j], field[i, j - 1], field[i, j + 1]
@@ -106,26 +105,20 @@ def clear(void: NDArray[np.bool_], i: int, j: int) -> bool:
 
 
 @compiled
-def _rise(field: Floats, axes: Axes, i: int, j: int, steps: Floats, courses: Floats, least: float) -> float:
-    """Return by how much the field lies higher along the course from a cell along which it rises least.
+def _rise(field: Floats, axes: Axes, i: int, j: int, ways: Floats, known: NDArray[np.bool_], least: float) -> float:
+    """Return by how much the field lies higher on the way from a cell on which it rises least.
 
-    steps, courses: the sine and cosine of the ways along great circles and of the courses. The search ends once the
-    field rises less than `least` along one.
+    The search ends once the field rises less than `least` on one.
     """
-    lat0, dlat, _lon0, dlon = axes
     rows, columns = field.shape
-    phi = (lat0 + i * dlat) * DEGREE
-    sin0, cos0 = math.sin(phi), math.cos(phi)
     smallest, here = np.inf, field[i, j]
-    for d in range(len(courses)):
-        sin_course, cos_course = courses[d, 0], courses[d, 1]
+    for d in range(ways.shape[1]):
+        if not known[i, d]:
+            _way(axes, i, d, ways)
+            known[i, d] = True
         highest = -np.inf
-        for k in range(len(steps)):
-            sin_delta, cos_delta = steps[k, 0], steps[k, 1]
-            sin_phi = sin0 * cos_delta + cos0 * sin_delta * cos_course
-            dlam = math.atan2(sin_course * sin_delta * cos0, cos_delta - sin0 * sin_phi)
-            y = (math.asin(min(max(sin_phi, -1.0), 1.0)) / DEGREE - lat0) / dlat
-            x = j + dlam / DEGREE / dlon
+        for k in range(ways.shape[2]):
+            y, x = ways[i, d, k, 0], j + ways[i, d, k, 1]
             a, b = math.floor(y), math.floor(x)
             if a < 0 or b < 0 or a + 1 >= rows or b + 1 >= columns:
                 break
@@ -140,6 +133,23 @@ def _rise(field: Floats, axes: Axes, i: int, j: int, steps: Floats, courses: Flo
         if not smallest >= least:
             return smallest
     return smallest
+
+
+@compiled
+def _way(axes: Axes, i: int, d: int, ways: Floats) -> None:
+    """Set the way along a great circle that begins in row i in direction d: rows, and columns from its beginning."""
+    lat0, dlat, _lon0, dlon = axes
+    phi, step = (lat0 + i * dlat) * DEGREE, abs(dlat) * DEGREE
+    sin0, cos0 = math.sin(phi), math.cos(phi)
+    # Neighbours in direction are not neighbours in turn: an open side shows early.
+    course = 2 * math.pi * ((d * 5) % DIRECTIONS) / DIRECTIONS
+    sin_course, cos_course = math.sin(course), math.cos(course)
+    for k in range(ways.shape[2]):
+        sin_delta, cos_delta = math.sin((k + 1) * step), math.cos((k + 1) * step)
+        sin_phi = sin0 * cos_delta + cos0 * sin_delta * cos_course
+        dlam = math.atan2(sin_course * sin_delta * cos0, cos_delta - sin0 * sin_phi)
+        ways[i, d, k, 0] = (math.asin(min(max(sin_phi, -1.0), 1.0)) / DEGREE - lat0) / dlat
+        ways[i, d, k, 1] = dlam / DEGREE / dlon
 
 
 @compiled
