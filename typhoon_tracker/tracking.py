@@ -50,30 +50,30 @@ def write(storms: pd.DataFrame, path: Path) -> None:
 
 
 def table(storms: pd.DataFrame, *, title: str) -> Table:
-    """Return the storms of a track table, a row each: id, first and last fix, how many, deepest MSL, strongest wind."""
+    """Return the storms of a track table, a row each: id, first and last fix, how many, and how strong and how sure.
+
+    Deepest MSL in hPa, strongest wind in m/s, and the median of what the fixes give as their error in km.
+    """
     from rich.table import Table
 
-    shown = Table(title=title)
-    for head in ("id", "first", "last"):
+    shown = Table(title=title, caption="first and last fix; deepest, strongest; ±, the median error of a fix")
+    for head in ("id", "time, UTC", "place"):
         shown.add_column(head)
-    for head in ("fixes", "from", "to", "deepest hPa", "wind m/s"):
+    for head in ("fixes", "hPa", "m/s", "± km"):
         shown.add_column(head, justify="right")
     for name, fixes in storms.groupby("track_id"):
-        first, last = fixes.iloc[0], fixes.iloc[-1]
-        deepest, wind = fixes["msl"].min() / 100, fixes["wind"].max()
+        ends = [fixes.iloc[0], fixes.iloc[-1]]
+        numbers = (fixes["msl"].min() / 100, fixes["wind"].max(), fixes["fix_error"].median())
         shown.add_row(
             str(name),
-            f"{first['time']:%Y-%m-%d %H:%M}",
-            f"{last['time']:%Y-%m-%d %H:%M}",
+            "\n".join(f"{end['time']:%Y-%m-%d %H:%M}" for end in ends),
+            "\n".join(_place(end) for end in ends),
             str(len(fixes)),
-            _place(first),
-            _place(last),
-            "-" if deepest != deepest else f"{deepest:.1f}",
-            "-" if wind != wind else f"{wind:.1f}",
+            *("-" if number != number else f"{number:.1f}" for number in numbers),
         )
     return shown
 
 
 def _place(fix: pd.Series) -> str:
     lon = (fix["lon"] + 180.0) % 360.0 - 180.0
-    return f"{abs(fix['lat']):.1f}{'S' if fix['lat'] < 0 else 'N'} {abs(lon):.1f}{'W' if lon < 0 else 'E'}"
+    return f"{abs(fix['lat']):4.1f}{'S' if fix['lat'] < 0 else 'N'} {abs(lon):5.1f}{'W' if lon < 0 else 'E'}"

@@ -44,6 +44,14 @@ def test_distance_is_that_to_the_best_track_and_the_seeded_frame_is_not_scored()
     assert scores.found["TY"] == 1.0
 
 
+def test_the_error_of_a_fix_is_set_against_its_distance():
+    true, off = (summary(assess_patches([storm([True] * 5, offset=offset)])) for offset in (0.0, 0.3))
+    assert true.error["TY"] == pytest.approx(off.error["TY"], abs=0.1)
+    assert true.error["TY"] < 10.0  # km
+    assert true.within["TY"] > 0.5
+    assert off.within["TY"] == 0.0
+
+
 def test_a_lost_frame_counts_as_not_found():
     scores = summary(assess_patches([storm([True, True, False, True, True])], mass="vorticity"))
     assert scores.frames["all"] == 4

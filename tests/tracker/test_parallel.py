@@ -95,6 +95,9 @@ def test_the_command_writes_tracks_and_prints_a_table(data, tmp_path, suffix):
     assert outcome.code == 0, outcome.err
     assert "1 storms in fields.nc" in outcome.out
     assert "S001" in outcome.out
+    assert "…" not in outcome.out  # whole on 80 columns
+    for time in (TIMES[0], TIMES[-1]):
+        assert f"{time:%Y-%m-%d %H:%M}" in outcome.out
     table = read_csv(out) if suffix == ".csv" else read_features(out)
     assert table["track_id"].tolist() == ["S001"] * len(TIMES)
     assert distance(table.lat, table.lon, TRUTH.lat, TRUTH.lon).mean() < 2.0

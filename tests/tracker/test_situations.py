@@ -64,6 +64,14 @@ def test_noise_and_blur(change):
     assert errors(find_storms(disturbed(data, **change)), truth).mean() < DISTURBED
 
 
+@pytest.mark.parametrize("change", [{}, {"noise": 100.0}, {"blur": 1.25}, {"noise": 100.0, "blur": 0.5}])
+def test_most_fixes_lie_within_two_of_the_errors_they_give(change):
+    data, truth = a_storm("1h", 49)
+    storms = find_storms(disturbed(data, **change))
+    assert (errors(storms, truth) <= 2 * storms["fix_error"]).mean() > 0.8
+    assert storms["fix_error"].mean() < DISTURBED
+
+
 def test_a_weak_storm_blurred_until_its_low_is_open():
     data, truth = a_storm(depth=700.0, radius=80.0)
     steep = data["msl"] + xr.DataArray(1.1 * 25.0 * np.arange(data.sizes["longitude"]), dims="longitude")

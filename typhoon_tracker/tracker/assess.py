@@ -61,8 +61,9 @@ def assess_patches(
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return, by class of best-track wind, the frames, the share found, and the distance of those to the best track.
 
-    Columns: frames, found (0-1), wrong (0-1, a fix beyond 500 km), mean, median, p90 (km). The frame of each storm's
-    first fix is left out: it saw the best track. Rows: the classes, "TY+" (32.7 m s-1 and more) and "all".
+    Columns: frames, found (0-1), wrong (0-1, a fix beyond 500 km), mean, median, p90 (km), error (km, the median of
+    `fix_error`), within (0-1, a distance of no more than two of its `fix_error`). The frame of each storm's first fix
+    is left out: it saw the best track. Rows: the classes, "TY+" (32.7 m s-1 and more) and "all".
     """
     scored = table[~table["seeded"]]
     groups = {name: scored[scored["class"] == name] for name in CLASSES}
@@ -70,7 +71,8 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     groups["all"] = scored
     rows = {}
     for name, group in groups.items():
-        away = group.loc[group["found"], "distance"]
+        fixes = group[group["found"]]
+        away, known = fixes["distance"], fixes.dropna(subset=["fix_error"])
         rows[name] = {
             "frames": len(group),
             "found": group["found"].mean(),
@@ -78,5 +80,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             "mean": away.mean(),
             "median": away.median(),
             "p90": away.quantile(0.9),
+            "error": known["fix_error"].median(),
+            "within": (known["distance"] <= 2 * known["fix_error"]).mean(),
         }
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -77,13 +77,15 @@ def assessment(summary: pd.DataFrame, *, title: str) -> Table:
     """Return the tracker's score on real storms (from `tracker.assess.summary`) as a table, a row a class of wind."""
     from rich.table import Table
 
-    drawn = Table(title=title, caption="distance of the tracker's fix to the best-track centre")
+    caption = "distance of the fix to the best-track centre, and ±, the median of what the fix gives as its error"
+    drawn = Table(title=title, caption=caption)
     drawn.add_column("class")
-    for heading in ("frames", "found %", "mean km", "median km", "p90 km"):
+    for heading in ("frames", "found %", "mean km", "median km", "p90 km", "± km", "within 2± %"):
         drawn.add_column(heading, justify="right")
     for name, row in summary.iterrows():
         distances = (f"{row[key]:.1f}" for key in STATISTICS)
-        drawn.add_row(str(name), f"{row['frames']:.0f}", f"{100 * row['found']:.1f}", *distances)
+        bar = f"{row['error']:.1f}", f"{100 * row['within']:.0f}"
+        drawn.add_row(str(name), f"{row['frames']:.0f}", f"{100 * row['found']:.1f}", *distances, *bar)
     return drawn
 
 
