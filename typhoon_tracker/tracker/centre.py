@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from typhoon_tracker.tracker.compiled import rotation, strength, surface
+from typhoon_tracker.tracker.compiled import environment, rotation, strength, surface
 from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, separation
 from typhoon_tracker.tracker.frame import Frame
 from typhoon_tracker.tracker.settings import Settings
@@ -159,7 +159,7 @@ def fit_scale(frame: Frame, settings: Settings) -> float:
 def _tropical(frame: Frame, lat: float, lon: float, settings: Settings, mass: str) -> bool:
     axes = frame.axes
     if frame.t2m is not None:
-        contrast = THERMAL_LENGTH * math.hypot(*surface.environment(frame.t2m, axes, lat, lon))
+        contrast = THERMAL_LENGTH * math.hypot(*environment.environment(frame.t2m, axes, lat, lon))
         if contrast > settings.max_thermal_contrast:
             return False
     if frame.z500 is not None and frame.mass is not None and mass == "msl":

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from typhoon_tracker.tracker.compiled.cache import compiled
+from typhoon_tracker.tracker.compiled.environment import INNER, OUTER
 from typhoon_tracker.tracker.compiled.plane import plane
 from typhoon_tracker.tracker.compiled.sphere import Axes, Field, Floats
-from typhoon_tracker.tracker.compiled.surface import INNER, OUTER
 
 
 @compiled
