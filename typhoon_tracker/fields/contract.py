@@ -119,15 +119,14 @@ def _check_values(values: xr.DataArray) -> None:
     name = str(values.name)
     if values.dtype != np.float32:
         raise InputError(f"{name} is {values.dtype}; float32 is needed.")
-    bad = ~np.isfinite(values.values)
-    if bad.any():
+    low, high = float(values.values.min()), float(values.values.max())  # NaN where any value is
+    if not np.isfinite((low, high)).all():
+        bad = ~np.isfinite(values.values)
         first = values.time.values[np.argmax(bad.any(axis=(1, 2)))]
         raise InputError(f"{name} has {int(bad.sum())} NaN or infinite values, the first at {pd.Timestamp(first)}.")
     known = VARIABLES.get(name)
-    if known is not None:
-        low, high = float(values.min()), float(values.max())
-        if low < known.lowest or high > known.highest:
-            raise InputError(
-                f"{name} runs from {low:g} to {high:g}; in {known.units} it must stay within "
-                f"{known.lowest:g} to {known.highest:g}. Convert its units first."
-            )
+    if known is not None and (low < known.lowest or high > known.highest):
+        raise InputError(
+            f"{name} runs from {low:g} to {high:g}; in {known.units} it must stay within "
+            f"{known.lowest:g} to {known.highest:g}. Convert its units first."
+        )

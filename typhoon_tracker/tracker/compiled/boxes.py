@@ -33,8 +33,8 @@ def enter(
     What was held there comes off the total. A row that is not cyclic has fewer cells at its ends. `room` to work in
     holds four rows.
     """
-    # Whole numbers without a sign need no look at whether they count from an array's end, and arrays whole no count of
-    # who uses them: together half the time of a short row.
+    # Indices without a sign need no test for counting from an array's end, and arrays handed on whole no count of the
+    # references to their slices: both together would take as long as the sums of a short row.
     columns, w, one = Whole(field.shape[1]), Whole(wide), Whole(1)
     padded, span, n = columns, w + w + one, columns // Whole(4)  # the padded row begins in `room` behind the sums
     for k in range(w):

@@ -11,7 +11,7 @@ from typhoon_tracker.tracker.compiled.cache import compiled
 
 Field = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Whole = np.uint64
+Whole = np.uint64  # an index that is not negative, of which loops are vectorised
 Axes = tuple[float, float, float, float]  # latitude of the first row and step, longitude of the first column and step
 
 RADIUS = 6371.0  # km
