@@ -79,7 +79,7 @@ def cpu(work: Callable[[], object]) -> float:
 @pytest.mark.skipif("not config.getoption('benchmark_enable')", reason="a benchmark")
 @pytest.mark.parametrize("name", GRIDS)
 def test_end_to_end_against_others(name, tmp_path, capsys):
-    """Fields in memory to tracks, each the least of three rounds in turn; the others know MSL alone."""
+    """Fields in memory to tracks, each the least of five rounds in turn; the others know MSL alone."""
     region, count, goal = GRIDS[name]
     data, truths = weather(region, count, name)
     storms = find_storms(data)
@@ -110,7 +110,7 @@ def test_end_to_end_against_others(name, tmp_path, capsys):
             lambda: float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]),
         )
     seconds: dict[str, list[float]] = {job: [] for job in jobs}
-    for _ in range(3):
+    for _ in range(5):
         for job, (_frames, work) in jobs.items():
             seconds[job].append(work())
     rate = {job: frames / min(seconds[job]) for job, (frames, _work) in jobs.items()}

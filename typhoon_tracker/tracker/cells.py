@@ -10,7 +10,6 @@ import numpy as np
 
 from typhoon_tracker.geo.sphere import KM_PER_DEGREE
 from typhoon_tracker.tracker.compiled.boxes import row_widths
-from typhoon_tracker.tracker.compiled.cells import block_means
 from typhoon_tracker.tracker.compiled.depth import rise
 from typhoon_tracker.tracker.compiled.lows import DIRECTIONS
 from typhoon_tracker.tracker.compiled.smoothing import row_weights
@@ -68,7 +67,6 @@ class Cells:
         steps = int(settings.closed_within / (abs(self.axes[1]) * KM_PER_DEGREE)) + 1
         self.ways, self.known = np.empty((rows, DIRECTIONS, steps, 2)), np.zeros((rows, DIRECTIONS), np.bool_)
         self.void = np.zeros((rows, columns + 2 * pad), np.bool_)
-        self.means: Floats = np.empty((2, rows, columns))
         self.anomaly: Floats = np.empty(self.void.shape)
         self.turning: Floats = np.empty(self.void.shape)
 
@@ -86,24 +84,30 @@ class Cells:
 
     def depth(self, mass: Field) -> Floats:
         """Return how far a mass field lies above its surroundings; cells without a value get the mean of all."""
-        means = self._means(mass, self.means[0])
-        rise(means, self.weights, self.wide, self.layout.pad, self.anomaly)
+        top, size, *_, pad = self.layout
+        if not rise(mass, top, size, self.weights, self.wide, pad, self.anomaly):
+            rise(self._filled(mass), 0, 1, self.weights, self.wide, pad, self.anomaly)
         if not len(self.wide):
             self.anomaly -= self.anomaly.max()
         return self.anomaly
 
     def vorticity(self, u: Field, v: Field) -> Floats:
         """Return the vorticity of a wind in s-1, smoothed and negative in cyclones; cells without a value as above."""
-        means = self._means(u, self.means[0]), self._means(v, self.means[1])
-        anticyclonic_vorticity(*means, self.axes, self.weights, self.layout.pad, self.turning)
+        top, size, *_, pad = self.layout
+        if not anticyclonic_vorticity(u, v, top, size, self.axes, self.weights, pad, self.turning):
+            means = self._filled(u), self._filled(v)
+            anticyclonic_vorticity(*means, 0, 1, self.axes, self.weights, pad, self.turning)
         return self.turning
 
-    def _means(self, field: Field, means: Floats) -> Floats:
-        if not block_means(field, self.layout.size, self.layout.top, means):
-            there = np.isfinite(means)
-            means[~there] = means[there].mean() if there.any() else 0.0
-            pad = self.layout.pad
-            self.void |= np.pad(~there, ((0, 0), (pad, pad)), mode="wrap")
+    def _filled(self, field: Field) -> Floats:
+        """Return the means over cells as a field of their own, those that are none set to the mean of all."""
+        top, size, rows, columns, pad = self.layout
+        blocks = field[top : top + rows * size, : columns * size].reshape(rows, size, columns, size)
+        with np.errstate(invalid="ignore", over="ignore"):
+            means = blocks.mean(axis=(1, 3), dtype=float)
+        there = np.isfinite(means)
+        means[~there] = means[there].mean() if there.any() else 0.0
+        self.void |= np.pad(~there, ((0, 0), (pad, pad)), mode="wrap")
         return means
 
 

@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from typhoon_tracker.tracker.compiled.cache import compiled
-from typhoon_tracker.tracker.compiled.sphere import Field, Floats
+from typhoon_tracker.tracker.compiled.sphere import Field, Floats, Whole
 
 
 @compiled
-def block_means(field: Field, size: int, top: int, means: Floats) -> bool:
-    """Set `means` to those of a field over blocks of size x size points, from row `top` on; tell if all are finite."""
-    rows, columns = means.shape
-    share, check = 1.0 / (size * size), np.zeros(columns)
-    total = np.empty(columns * size)
-    for i in range(rows):
-        for a in range(size):
-            line = field[top + i * size + a]
-            if a == 0:
-                for k in range(len(total)):
-                    total[k] = line[k]
-            else:
-                for k in range(len(total)):
-                    total[k] += line[k]
-        mean = means[i]
-        if size == 2:  # the usual size; without a loop it is several times as fast
-            for j in range(columns):
-                mean[j] = (total[2 * j] + total[2 * j + 1]) * share
-        else:
-            for j in range(columns):
-                s = 0.0
-                for b in range(size):
-                    s += total[j * size + b]
-                mean[j] = s * share
+def mean_row(field: Field | Floats, top: int, size: int, room: Floats, means: Floats, to: int, check: Floats) -> None:
+    """Set a row of `means` to those of a field over blocks of size x size points from row `top` on, added to `check`.
+
+    The sum over `check` is finite where all means are. `room` to work in holds a row of the field.
+    """
+    columns, share, two, one = means.shape[1], 1.0 / (size * size), Whole(2), Whole(1)
+    for k in range(columns * size):
+        room[k] = field[top, k]
+    for a in range(1, size):
+        for k in range(columns * size):
+            room[k] += field[top + a, k]
+    if size == 2:  # the usual size; without a loop it is several times as fast
+        for j in range(Whole(columns)):
+            means[to, j] = (room[two * j] + room[two * j + one]) * share
+    else:
         for j in range(columns):
-            check[j] += mean[j]
-    return math.isfinite(check.sum())
+            total = 0.0
+            for b in range(size):
+                total += room[j * size + b]
+            means[to, j] = total * share
+    for j in range(columns):
+        check[j] += means[to, j]
 
 
 @compiled

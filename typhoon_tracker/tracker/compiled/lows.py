@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from typhoon_tracker.tracker.compiled.cache import compiled
-from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, Axes, Floats
+from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, Axes, Floats, Whole
 
 DIRECTIONS = 16
 STRETCH = 64  # cells of a row looked at together: most stretches hold no minimum
@@ -28,20 +28,19 @@ def minima(
     ni = max(round(near / dy), 1)
     found, count = np.empty((rows * width // 4 + 1, 2), np.int64), 0
     first, last = max(columns[0], 1), min(columns[1], width - 1)
-    lower = np.empty(STRETCH, np.bool_)
+    lower, one, two = np.empty(STRETCH, np.bool_), Whole(1), Whole(2)
     for i in range(1, rows - 1):
         cos_phi = max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
         nj = min(max(round(near / (dy * cos_phi * abs(dlon / dlat))), 1), width // 2)
         for begin in range(first, last, STRETCH):
             # First than its neighbours alone, in a loop without branches.
-            end, some = min(begin + STRETCH, last), 0
-            here, north, south = field[i, begin:end], field[i - 1, begin:end], field[i + 1, begin:end]
-            west, east = field[i, begin - 1 : end - 1], field[i, begin + 1 : end + 1]
-            for k in range(len(here)):
-                least = min(min(north[k], south[k]), west[k])
-                lower[k] = (here[k] < below) & (here[k] <= least) & (here[k] < east[k])
+            long, some, west = min(STRETCH, last - begin), 0, Whole(begin - 1)
+            for k in range(Whole(long)):
+                j, east = west + one + k, west + two + k
+                least = min(min(field[i - 1, j], field[i + 1, j]), field[i, west + k])
+                lower[k] = (field[i, j] < below) & (field[i, j] <= least) & (field[i, j] < field[i, east])
                 some += lower[k]
-            for k in range(len(here) if some else 0):
+            for k in range(long if some else 0):
                 if not lower[k] or (where.size and not where[i, begin + k] < under):
                     continue
                 if _lowest(field, i, begin + k, ni, nj):
