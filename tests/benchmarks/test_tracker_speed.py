@@ -40,7 +40,7 @@ VORTICES = {
         (Vortex(2500.0, eastward=6.0), 14.0, 356.0),
     ],
 }
-GRIDS = {"128x128": (PAPER_REGION, 240, 2.5), "721x1440": (GLOBE, 24, 10.0)}
+GRIDS = {"128x128": (PAPER_REGION, 240, 2.5), "721x1440": (GLOBE, 48, 10.0)}
 PYSTORMTRACKER = """
 import sys, time, numpy as np, pandas as pd, xarray as xr
 from pystormtracker.simple.detector import SimpleDetector

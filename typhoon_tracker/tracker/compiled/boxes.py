@@ -26,22 +26,31 @@ def row_widths(deviation: float, axes: Axes, rows: int, most: int) -> NDArray[np
 
 @compiled
 def enter(
-    field: Floats, i: int, wide: int, cyclic: bool, room: Floats, held: Floats, slot: int, totals: Floats, box: int
+    field: Floats,
+    i: int,
+    scale: float,
+    wide: int,
+    cyclic: bool,
+    room: Floats,
+    held: Floats,
+    slot: int,
+    totals: Floats,
+    box: int,
 ) -> None:
     """Add the means over `wide` cells on either side in row i of a field to a total of rows, and hold them in `slot`.
 
-    What was held there comes off the total. A row that is not cyclic has fewer cells at its ends. `room` to work in
-    holds four rows.
+    The row is multiplied by `scale` first. What was held in the slot comes off the total. A row that is not cyclic has
+    fewer cells at its ends. `room` to work in holds four rows.
     """
     # Indices without a sign need no test for counting from an array's end, and arrays handed on whole no count of the
     # references to their slices: both together would take as long as the sums of a short row.
     columns, w, one = Whole(field.shape[1]), Whole(wide), Whole(1)
     padded, span, n = columns, w + w + one, columns // Whole(4)  # the padded row begins in `room` behind the sums
     for k in range(w):
-        room[padded + k] = field[i, columns - w + k] if cyclic else 0.0
-        room[padded + w + columns + k] = field[i, k] if cyclic else 0.0
+        room[padded + k] = scale * field[i, columns - w + k] if cyclic else 0.0
+        room[padded + w + columns + k] = scale * field[i, k] if cyclic else 0.0
     for j in range(columns):
-        room[padded + w + j] = field[i, j]
+        room[padded + w + j] = scale * field[i, j]
     room[padded + columns + span - one] = 0.0
     # In four stretches at once: a sum waits for the one before it, but not for those of other stretches.
     n2, n3 = n + n, n + n + n

@@ -30,7 +30,7 @@ def rise(
     ahead = max(2 * high, REACH)
     means, check = np.empty((ahead + 1, columns)), np.zeros(columns)
     held, totals = np.zeros((2, 2 * high + 1, columns)), np.zeros((2, columns))
-    lines, once, room = np.empty((HELD, columns)), np.empty((1, columns)), np.empty(max(4, size) * columns)
+    lines, room = np.empty((HELD, columns)), np.empty(max(4, size) * columns)
     for i in range(-ahead, rows):
         k = i + ahead
         if k < rows:
@@ -46,12 +46,10 @@ def rise(
             if k >= rows:
                 leave(held, slot, totals, box)
             elif box == 0:
-                enter(means, k % (ahead + 1), wide[k], cyclic, room, held, slot, totals, box)
+                enter(means, k % (ahead + 1), 1.0, wide[k], cyclic, room, held, slot, totals, box)
             else:
                 share = 1.0 / (min(k + high, rows - 1) - max(k - high, 0) + 1)
-                for j in range(columns):
-                    once[0, j] = totals[0, j] * share
-                enter(once, 0, wide[k], cyclic, room, held, slot, totals, box)
+                enter(totals, 0, share, wide[k], cyclic, room, held, slot, totals, box)
         if i >= 0:
             smooth_across(lines, i, rows, weights, depth, pad)
             share, first = 1.0 / (min(i + high, rows - 1) - max(i - high, 0) + 1), Whole(pad)
