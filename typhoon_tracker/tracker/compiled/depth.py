@@ -48,12 +48,17 @@ def rise(
             elif box == 0:
                 enter(means, k % (ahead + 1), 1.0, wide[k], cyclic, room, held, slot, totals, box)
             else:
-                share = 1.0 / (min(k + high, rows - 1) - max(k - high, 0) + 1)
-                enter(totals, 0, share, wide[k], cyclic, room, held, slot, totals, box)
+                enter(totals, 0, _share(k, high, rows), wide[k], cyclic, room, held, slot, totals, box)
         if i >= 0:
             smooth_across(lines, i, rows, weights, depth, pad)
-            share, first = 1.0 / (min(i + high, rows - 1) - max(i - high, 0) + 1), Whole(pad)
+            share, first = _share(i, high, rows), Whole(pad)
             for j in range(Whole(columns)):
                 depth[i, first + j] -= totals[1, j] * share
             close_round(depth, i, pad)
     return math.isfinite(check.sum())
+
+
+@compiled
+def _share(i: int, high: int, rows: int) -> float:
+    """Return the share of a row in the box about row i, which is cut off at the edges."""
+    return 1.0 / (min(i + high, rows - 1) - max(i - high, 0) + 1)

@@ -41,7 +41,7 @@ def environment(field: Field, axes: Axes, lat: float, lon: float) -> tuple[float
     if n < FEWEST:
         return 0.0, 0.0
     to_east, to_north, least = 0.0, 0.0, -np.inf
-    residual, ranked, matrix, target = np.zeros(n), np.empty(n), np.empty((5, 5)), np.empty(5)
+    residual, ranked, target = np.zeros(n), np.empty(n), np.empty(5)
     for attempt in range(2):
         # Sums of products, by their factors; each a name of its own, which stays in a register.
         s, sx, sy, sr, sv, sxx, sxy, sxr, syy, syr, srr = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
@@ -71,13 +71,9 @@ def environment(field: Field, axes: Axes, lat: float, lon: float) -> tuple[float
             srrv += value * rrm
         if s < FEWEST:
             break
-        upper, k = (s, sx, sy, sr, srr, sxx, sxy, sxr, sxrr, syy, syr, syrr, srr, srrr, srrrr), 0
-        for p in range(5):
-            for q in range(p, 5):
-                matrix[p, q] = matrix[q, p] = upper[k]
-                k += 1
+        upper = (s, sx, sy, sr, srr, sxx, sxy, sxr, sxrr, syy, syr, syrr, srr, srrr, srrrr)
         target[0], target[1], target[2], target[3], target[4] = sv, sxv, syv, srv, srrv
-        fitted, good = solve(matrix, target)
+        fitted, good = solve(upper, target)
         if not good:
             break
         to_east, to_north = fitted[1] / OUTER, fitted[2] / OUTER

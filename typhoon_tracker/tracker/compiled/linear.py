@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from typhoon_tracker.tracker.compiled.cache import compiled
 from typhoon_tracker.tracker.compiled.sphere import Floats
 
 
 @compiled
-def solve(matrix: Floats, target: Floats) -> tuple[Floats, bool]:
-    """Solve a small linear system by elimination with pivots; False where it is singular. Both are overwritten."""
-    n = len(target)
+def solve(upper: tuple[float, ...], target: Floats) -> tuple[Floats, bool]:
+    """Solve a small symmetric system by elimination with pivots; False where it is singular. The target is overwritten.
+
+    upper: the upper triangle of the matrix, row by row.
+    """
+    n, m = len(target), 0
+    matrix = np.empty((n, n))
+    for i in range(n):
+        for j in range(i, n):
+            matrix[i, j] = matrix[j, i] = upper[m]
+            m += 1
     for k in range(n):
         p = k
         for i in range(k + 1, n):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from typhoon_tracker.tracker.compiled.cache import compiled
-from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, Axes, Floats, Whole
+from typhoon_tracker.tracker.compiled.sphere import DEGREE, RADIUS, Axes, Floats, Whole, row_step
 
 DIRECTIONS = 16
 STRETCH = 64  # cells of a row looked at together: most stretches hold no minimum
@@ -22,16 +22,13 @@ def minima(
 
     A minimum is the lowest cell within `near` km. `where`, unless it has no cells, must be below `under` there.
     """
-    lat0, dlat, _lon0, dlon = axes
     rows, width = field.shape
-    dy = abs(dlat) * DEGREE * RADIUS
-    ni = max(round(near / dy), 1)
+    ni = max(round(near / (abs(axes[1]) * DEGREE * RADIUS)), 1)
     found, count = np.empty((rows * width // 4 + 1, 2), np.int64), 0
     first, last = max(columns[0], 1), min(columns[1], width - 1)
     lower, one, two = np.empty(STRETCH, np.bool_), Whole(1), Whole(2)
     for i in range(1, rows - 1):
-        cos_phi = max(math.cos((lat0 + i * dlat) * DEGREE), 0.05)
-        nj = min(max(round(near / (dy * cos_phi * abs(dlon / dlat))), 1), width // 2)
+        nj = min(max(round(near / row_step(axes, i)), 1), width // 2)
         for begin in range(first, last, STRETCH):
             # First than its neighbours alone, in a loop without branches.
             long, some, west = min(STRETCH, last - begin), 0, Whole(begin - 1)
@@ -156,7 +153,7 @@ def lowest_near(field: Floats, axes: Axes, i: int, j: int, radius: float) -> flo
     """Return the lowest value of a field within `radius` km of a cell."""
     rows, columns = field.shape
     dy = abs(axes[1]) * DEGREE * RADIUS
-    dx = abs(axes[3]) * DEGREE * RADIUS * max(math.cos((axes[0] + i * axes[1]) * DEGREE), 0.05)
+    dx = row_step(axes, i)
     ni, nj = int(radius / dy), int(radius / dx)
     lowest = np.inf
     for a in range(max(i - ni, 0), min(i + ni + 1, rows)):

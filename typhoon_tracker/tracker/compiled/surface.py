@@ -27,7 +27,7 @@ def paraboloid(
     weighted variance they explain, and whether there is a fit.
     """
     i0, j0, _, east, north = plane(axes, field.shape, lat, lon, reach, 0.0)
-    target, matrix = np.zeros(6), np.empty((6, 6))
+    target = np.zeros(6)
     if east.size < 9:
         return 0.0, target, 0.0, False
     reference = np.float64(field[i0 + east.shape[0] // 2, j0 + east.shape[1] // 2])
@@ -65,17 +65,13 @@ def paraboloid(
             sxxv += wxx * value
             sxyv += wxy * value
             syyv += wyy * value
-    upper, k = (
+    upper = (
         s, sx, sy, sxx, sxy, syy, sxx, sxy, sxxx, sxxy, sxyy, syy, sxxy, sxyy, syyy,
         sxxxx, sxxxy, sxxyy, sxxyy, sxyyy, syyyy,
-    ), 0  # fmt: skip
-    for p in range(6):
-        for q in range(p, 6):
-            matrix[p, q] = matrix[q, p] = upper[k]
-            k += 1
+    )  # fmt: skip
     target[0], target[1], target[2], target[3], target[4], target[5] = sv, sxv, syv, sxxv, sxyv, syyv
     total, first, moment = s, sv, target.copy()
-    fitted, good = solve(matrix, target)
+    fitted, good = solve(upper, target)
     variance = square - first * first / total
     explained = 0.0
     for p in range(6):
